@@ -1,0 +1,3 @@
+"""Tsunagi: a telephony and messaging gateway for the advertisers of a marketing-service firm."""
+
+__version__ = "0.1.0"
