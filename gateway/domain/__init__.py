@@ -1,0 +1,1 @@
+"""The decisions: synchronous and pure, with time and ids as arguments."""

@@ -1,0 +1,19 @@
+"""Who is who: the operator, agencies, media and advertisers."""
+
+from typing import Literal
+
+import msgspec
+
+OPERATOR = "operator"
+"""The root of the tree; it is not provisioned."""
+
+Kind = Literal["agency", "media", "advertiser"]
+
+
+class Advertiser(msgspec.Struct, frozen=True):
+    """One party of the delegation tree; its ``id`` is also the metric label."""
+
+    id: str
+    name: str
+    kind: Kind = "advertiser"
+    parent: str = OPERATOR

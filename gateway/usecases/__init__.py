@@ -1,0 +1,1 @@
+"""One verb each: synchronous functions over one transaction, the only place where rooms meet."""
