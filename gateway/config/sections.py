@@ -1,0 +1,247 @@
+"""The sections of config.toml: the structs are the table of what may be configured.
+
+Each field carries its check, its default and its line of the reference. Reading, the reference
+and the tests go by :data:`SECTIONS`, which is made of them.
+"""
+
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from gateway.config import checks
+from gateway.config.checks import Address
+from gateway.tomlfile import Check, Key, Secret, anything, one_of, secret, whole
+
+
+def _text(check: Check, doc: str, default: str | None = None, **more: Any) -> Key:
+    return Key("", str, check, doc, default, **more)
+
+
+def _whole(low: int, high: int, doc: str, default: int) -> Key:
+    return Key("", int, whole(low, high), doc, default)
+
+
+def _secret(doc: str, *, required: bool = False) -> Key:
+    return Key("", str, secret(256), doc, example="…", required=required, secret=True)
+
+
+class Http(msgspec.Struct, frozen=True):
+    """The public listener: webhooks, stop links, scans."""
+
+    listen: Annotated[
+        Address,
+        _text(checks.address, "Where platforms connect, or the proxy for TLS.", "0.0.0.0:8080"),
+    ]
+    max_body_bytes: Annotated[
+        int, _whole(1024, 2**24, "A request with a larger body gets 413.", 65_536)
+    ]
+    header_seconds: Annotated[int, _whole(1, 600, "Time for a request's headers to come.", 10)]
+    body_seconds: Annotated[int, _whole(1, 600, "Time for a request's body to come.", 10)]
+    idle_seconds: Annotated[int, _whole(1, 600, "How long an idle connection stays open.", 75)]
+    max_connections: Annotated[int, _whole(1, 1_000_000, "Connections open at once.", 10_000)]
+    drain_seconds: Annotated[
+        int, _whole(1, 600, "Time to finish requests in progress after SIGTERM.", 10)
+    ]
+
+
+class Admin(msgspec.Struct, frozen=True):
+    """Console and API; never public by default."""
+
+    listen: Annotated[
+        Address, _text(checks.address, "Where the console and the API are.", "127.0.0.1:8081")
+    ]
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """/metrics, /metrics/advertisers, /healthz and /readyz."""
+
+    listen: Annotated[
+        Address,
+        _text(checks.address, "Where Prometheus and health checks connect.", "127.0.0.1:9464"),
+    ]
+
+
+class Storage(msgspec.Struct, frozen=True):
+    """Where facts are kept before they are answered."""
+
+    url: Annotated[
+        str,
+        _text(
+            checks.database,
+            "sqlite:///relative, sqlite:////absolute or postgresql://user@host:port/database.",
+            "sqlite:///var/gateway.db",
+        ),
+    ]
+    """SQLite's path is absolute; PostgreSQL's password is taken out."""
+    password: Annotated[Secret | None, _secret("The database's password, if it asks for one.")]
+    durability: Annotated[
+        Literal["full", "normal"],
+        _text(
+            one_of("full", "normal"),
+            "full: what was answered survives a power cut; normal: a crash of the daemon alone.",
+            "full",
+        ),
+    ]
+    state_dir: Annotated[
+        Path,
+        _text(checks.directory, "The folder of the spool and of the snapshot of routes.", "var"),
+    ]
+    spool_bytes: Annotated[
+        int,
+        _whole(65_536, 2**36, "Disk space reserved for events while the store is away.", 2**24),
+    ]
+
+
+class Twilio(msgspec.Struct, frozen=True):
+    """The telephone carrier."""
+
+    account_sid: Annotated[
+        str,
+        _text(anything, "The account whose numbers call.", example="AC…", required=True),
+    ]
+    auth_token: Annotated[
+        Secret, _secret("The account's primary token; webhooks are signed with it.", required=True)
+    ]
+    auth_token_previous: Annotated[
+        Secret | None, _secret("A second token that counts while one is rotated.")
+    ]
+    api_url: Annotated[
+        str, _text(checks.web_url, "The carrier's REST API.", "https://api.twilio.com")
+    ]
+
+
+class Line(msgspec.Struct, frozen=True):
+    """LINE official accounts."""
+
+    api_url: Annotated[str, _text(checks.web_url, "The Messaging API.", "https://api.line.me")]
+    data_api_url: Annotated[
+        str, _text(checks.web_url, "The Messaging API for contents.", "https://api-data.line.me")
+    ]
+
+
+class Smtp(msgspec.Struct, frozen=True):
+    """Outgoing mail."""
+
+    relay: Annotated[
+        Address, _text(checks.peer, "The mail server that takes it: host:port.", "127.0.0.1:25")
+    ]
+
+
+class SmtpIn(msgspec.Struct, frozen=True):
+    """Incoming mail: bounces and sign-up by empty mail."""
+
+    listen: Annotated[
+        Address, _text(checks.address, "Where the mail server delivers to.", "127.0.0.1:8025")
+    ]
+    domain: Annotated[
+        str,
+        _text(
+            checks.domain, "Whose mail arrives here.", example="bounce.example.jp", required=True
+        ),
+    ]
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """What is deleted by itself, and when."""
+
+    raw_days: Annotated[int, _whole(1, 36_500, "Days an event's raw parameters are kept.", 90)]
+    calls_days: Annotated[int, _whole(1, 36_500, "Days a call is kept.", 1826)]
+    unknown_hours: Annotated[
+        int, _whole(1, 8760, "Hours events of a call that never came are kept.", 24)
+    ]
+    keys_days: Annotated[int, _whole(1, 36_500, "Days a repeated webhook is recognised.", 45)]
+
+
+class Log(msgspec.Struct, frozen=True):
+    """What is logged, and how."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _text(one_of("debug", "info", "warning", "error"), "The least that is logged.", "info"),
+    ]
+    numbers: Annotated[
+        Literal["masked", "plain"],
+        _text(one_of("masked", "plain"), "How telephone numbers are shown.", "masked"),
+    ]
+    format: Annotated[
+        Literal["json", "console"],
+        _text(one_of("json", "console"), "json for machines, console for people.", "json"),
+    ]
+
+
+class Config(msgspec.Struct, frozen=True):
+    """What stands above all sections, and the sections.
+
+    A section that is ``None`` was absent and starts nothing.
+    """
+
+    public_url: Annotated[
+        str,
+        _text(
+            checks.public_url,
+            "What platforms call, and what signatures are checked against: https, no path.",
+            example="https://gw.example.jp",
+        ),
+    ]
+    """Without a slash at its end; empty where no platform calls."""
+    timezone: Annotated[ZoneInfo, _text(checks.timezone, "The zone of times shown.", "Asia/Tokyo")]
+    http: Http
+    admin: Admin
+    metrics: Metrics
+    storage: Storage
+    twilio: Twilio | None
+    line: Line | None
+    smtp: Smtp | None
+    smtp_in: SmtpIn | None
+    retention: Retention
+    log: Log
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A section of config.toml; the one without a name stands above all others."""
+
+    name: str
+    type: Any
+    optional: bool
+    """Whether its absence means that nothing of it is started."""
+    keys: tuple[Key, ...]
+
+    def place(self, name: str) -> str:
+        """How a key of it is written."""
+        return f"[{self.name}] {name}" if self.name else name
+
+    def variable(self, name: str) -> str:
+        """The environment variable that overrides a key of it."""
+        return f"GATEWAY_{self.name}_{name}".upper() if self.name else f"GATEWAY_{name}".upper()
+
+
+def _section(name: str, type_: Any) -> Section:
+    optional = typing.get_origin(type_) is not None
+    struct = typing.get_args(type_)[0] if optional else type_
+    hints = typing.get_type_hints(struct, include_extras=True)
+    keys = {
+        field: extra
+        for field, hint in hints.items()
+        for extra in getattr(hint, "__metadata__", ())
+        if isinstance(extra, Key)
+    }
+    return Section(
+        name,
+        struct,
+        optional,
+        tuple(msgspec.structs.replace(key, name=field) for field, key in keys.items()),
+    )
+
+
+SECTIONS: tuple[Section, ...] = (
+    _section("", Config),
+    *(
+        _section(name, hint)
+        for name, hint in typing.get_type_hints(Config).items()
+        if name not in ("public_url", "timezone")
+    ),
+)
+"""Everything that can be configured, in the order of the reference."""
