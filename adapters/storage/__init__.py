@@ -1,0 +1,1 @@
+"""The store on SQLite and PostgreSQL, and the spool for the time it is away."""

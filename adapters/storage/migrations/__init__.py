@@ -1,0 +1,1 @@
+"""Alembic migrations; each works beside the previous release."""
