@@ -1,0 +1,1 @@
+"""Twilio: its webhooks, its XML, and a simulator of it."""
