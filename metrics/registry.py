@@ -1,0 +1,263 @@
+"""Every metric in one table. Exposition, the page ``docs/metrics.md`` and the tests come from it.
+
+A counter's label has a closed set of values, taken from the type that the rest of the code uses,
+so that each series stands at 0 before its first event: Prometheus's ``rate`` does not see a step
+from nothing to 1. (Prometheus documentation, "Instrumentation: avoid missing metrics".)
+"""
+
+import sys
+from typing import Literal, get_args, get_type_hints
+
+import msgspec
+
+from gateway.domain.calls import Noted, Outcome, Result
+from gateway.errors import Refusal, Trouble
+
+PREFIX = "gateway_"
+
+STATUSES = (200, 400, 403, 404, 405, 408, 413, 500, 503)
+"""The HTTP statuses that a known route shows from its start; another is added when it occurs."""
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One metric family."""
+
+    name: str
+    """Without the prefix."""
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: dict[str, tuple[str, ...]] = {}
+    """Each label with its closed set of values; an empty set is open (ids, routes, versions)."""
+    unit: str = ""
+    scope: Literal["process", "advertiser"] = "process"
+    buckets: tuple[float, ...] = ()
+    """Histograms only: the upper bounds, without the infinite one."""
+
+    @property
+    def full_name(self) -> str:
+        """The name Prometheus sees."""
+        return PREFIX + self.name
+
+
+_REFUSALS = tuple(Refusal)
+_TROUBLES = tuple(Trouble)
+_NOTES: tuple[str, ...] = get_args(get_type_hints(Noted)["what"])
+_RESULTS: tuple[str, ...] = get_args(Result)
+_OUTCOMES: tuple[str, ...] = get_args(Outcome)
+
+_ROUTE: dict[str, tuple[str, ...]] = {"provider": (), "route": ()}
+_ADVERTISER: dict[str, tuple[str, ...]] = {"advertiser": ()}
+
+# 2 s is the promise for a forwarded call, so it is a bound.
+_ANSWER_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_COMMIT_BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0)
+_LAG_BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+METRICS = (
+    # --- the HTTP edge ---
+    Metric(
+        "webhook_seconds",
+        "histogram",
+        "Time from the receipt of a webhook to its answer.",
+        _ROUTE,
+        unit="seconds",
+        buckets=_ANSWER_BOUNDS,
+    ),
+    Metric(
+        "webhooks_total",
+        "counter",
+        "Webhooks answered, by HTTP status.",
+        _ROUTE | {"status": tuple(str(status) for status in STATUSES)},
+    ),
+    Metric(
+        "refusals_total",
+        "counter",
+        "Requests refused as the caller's fault, by reason.",
+        _ROUTE | {"reason": _REFUSALS},
+    ),
+    Metric("ready", "gauge", "1 while the process takes calls, degraded or not; 0 in drain."),
+    Metric(
+        "loop_lag_seconds",
+        "histogram",
+        "How late the event loop woke a timer, sampled ten times a second.",
+        unit="seconds",
+        buckets=_LAG_BOUNDS,
+    ),
+    # --- the store ---
+    Metric("store_up", "gauge", "1 while the store takes transactions, 0 while it fails."),
+    Metric(
+        "store_commit_seconds",
+        "histogram",
+        "Time of one transaction, from its begin to its commit on disk.",
+        unit="seconds",
+        buckets=_COMMIT_BOUNDS,
+    ),
+    Metric(
+        "store_batch_size",
+        "histogram",
+        "Units that one transaction carried.",
+        unit="units",
+        buckets=_BATCH_BOUNDS,
+    ),
+    Metric(
+        "store_last_commit_timestamp_seconds",
+        "gauge",
+        "When a transaction was committed last; absent before the first.",
+        unit="seconds since 1970",
+    ),
+    Metric("store_queue_units", "gauge", "Units waiting for the writer.", unit="units"),
+    Metric(
+        "store_queue_oldest_seconds",
+        "gauge",
+        "Age of the unit that has waited longest for the writer; 0 where none waits.",
+        unit="seconds",
+    ),
+    Metric(
+        "route_cache_age_seconds",
+        "gauge",
+        "Time since the route cache was last found equal to the store.",
+        unit="seconds",
+    ),
+    # --- calls ---
+    Metric("calls_in_progress", "gauge", "Calls that have not ended.", unit="calls"),
+    Metric(
+        "call_notes_total",
+        "counter",
+        "Unusual things kept of calls, by what they were.",
+        {"what": _NOTES},
+    ),
+    # --- while the store fails ---
+    Metric(
+        "spool_events_total",
+        "counter",
+        "Events that went to the spool, by the trouble that sent them there.",
+        _ROUTE | {"reason": _TROUBLES},
+    ),
+    Metric("spool_replayed_total", "counter", "Spooled events that reached the store later."),
+    Metric("spool_bytes", "gauge", "Bytes of the spool that wait for the store.", unit="bytes"),
+    Metric("spool_capacity_bytes", "gauge", "Bytes reserved for the spool.", unit="bytes"),
+    Metric(
+        "spool_oldest_seconds",
+        "gauge",
+        "Age of the oldest event in the spool; 0 where it is empty.",
+        unit="seconds",
+    ),
+    Metric(
+        "spool_dead_records",
+        "gauge",
+        "Spooled events that failed five times and wait for a person.",
+        unit="events",
+    ),
+    # --- effects ---
+    Metric(
+        "outbox_pending",
+        "gauge",
+        "Effects waiting to be delivered, by kind.",
+        {"kind": ()},
+        unit="effects",
+    ),
+    Metric(
+        "outbox_oldest_seconds",
+        "gauge",
+        "Age of the oldest effect that is due, by kind.",
+        {"kind": ()},
+        unit="seconds",
+    ),
+    # --- the process ---
+    Metric("build_info", "gauge", "Always 1; the label tells the version.", {"version": ()}),
+    Metric(
+        "observer_faults_total",
+        "counter",
+        "Times that counting or reading a figure failed: a fault of the gateway itself.",
+    ),
+    # --- per advertiser ---
+    Metric(
+        "calls_total",
+        "counter",
+        "Calls settled, by result.",
+        _ADVERTISER | {"result": _RESULTS},
+        scope="advertiser",
+    ),
+    Metric(
+        "call_ring_seconds_total",
+        "counter",
+        "Seconds that settled calls rang.",
+        _ADVERTISER,
+        unit="seconds",
+        scope="advertiser",
+    ),
+    Metric(
+        "call_talk_seconds_total",
+        "counter",
+        "Seconds that settled calls talked.",
+        _ADVERTISER,
+        unit="seconds",
+        scope="advertiser",
+    ),
+    Metric(
+        "call_outcomes_total",
+        "counter",
+        "Calls settled, by the outcome they had then.",
+        _ADVERTISER | {"outcome": _OUTCOMES},
+        scope="advertiser",
+    ),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def page() -> str:
+    """The page of all metrics, ``docs/metrics.md``, as Markdown."""
+    lines = [_INTRODUCTION]
+    for scope, title in _TITLES.items():
+        lines += [
+            f"## {title}",
+            "",
+            "| metric | kind | labels | unit | meaning |",
+            "|" + "---|" * 5,
+        ]
+        lines += [_row(metric) for metric in METRICS if metric.scope == scope]
+        lines.append("")
+    lines += ["## Values of labels", "", "| metric | label | values |", "|---|---|---|"]
+    lines += [
+        f"| `{metric.full_name}` | `{label}` | {' '.join(f'`{value}`' for value in values)} |"
+        for metric in METRICS
+        for label, values in metric.labels.items()
+        if values
+    ]
+    lines += ["", "## Bounds of histograms", "", "| metric | bounds |", "|---|---|"]
+    lines += [
+        f"| `{metric.full_name}` | {' '.join(f'{bound:g}' for bound in metric.buckets)} |"
+        for metric in METRICS
+        if metric.buckets
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(metric: Metric) -> str:
+    labels = " ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.full_name}` | {metric.kind} | {labels} | {metric.unit} | {metric.help} |"
+
+
+_TITLES = {
+    "process": "Of the process: `GET /metrics`",
+    "advertiser": "Of each advertiser: `GET /metrics/advertisers`",
+}
+
+_INTRODUCTION = """\
+# Metrics
+
+Made from the table in `metrics/registry.py` by `python -m metrics.registry > docs/metrics.md`.
+
+Both pages are on the metrics listener, in Prometheus's text format. Counters start at 0 with the
+process and move only after what they count is on disk: scrape every process and add up. A call
+is counted once, when it is settled, however often its events are told.
+
+`/metrics/advertisers?shard=i/n` gives one of n parts, for installations with many advertisers.
+An advertiser's part is the CRC-32 of its id modulo n; number the parts 0 to n-1, or 1 to n (part
+n is part 0). Anything else is answered 400.
+"""
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
