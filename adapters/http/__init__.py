@@ -1,0 +1,1 @@
+"""The HTTP edge: listeners, limits, request ids, errors, drain."""

@@ -1,0 +1,273 @@
+"""A listener: it reads requests within limits, hands them to routes, and answers errors.
+
+``aiohttp.web.Server`` is used without an Application: routes are exact paths, and the router,
+middlewares and signals of an Application cost a sixth of the bare request.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from itertools import count
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.domain.calls import Fact
+from gateway.errors import Permanent, Refusal, Refused, Transient
+from gateway.ports import Answer, Clock, Observer, Request, Route
+
+STATUS_OF: dict[Refusal, int] = {
+    Refusal.SIGNATURE_MISSING: 403,
+    Refusal.SIGNATURE_DOUBLED: 403,
+    Refusal.SIGNATURE_WRONG: 403,
+    Refusal.BODY_TOO_LARGE: 413,
+    Refusal.BODY_TOO_SLOW: 408,
+    Refusal.NOT_A_FORM: 400,
+    Refusal.INVALID_UTF8: 400,
+    Refusal.MISSING_PARAMETER: 400,
+    Refusal.ABSURD_VALUE: 400,
+    Refusal.UNKNOWN_NUMBER: 404,
+    Refusal.NOT_FOUND: 404,
+    Refusal.METHOD_NOT_ALLOWED: 405,
+}
+"""What a stranger sees of each refusal."""
+
+_PROBLEM = "application/problem+json"
+
+
+class Limits:
+    """What a client may take: sizes in bytes, times in seconds."""
+
+    def __init__(
+        self,
+        *,
+        header_seconds: float = 10,
+        body_seconds: float = 10,
+        idle_seconds: float = 75,
+        connections: int = 10_000,
+        max_body: int = 65_536,
+    ) -> None:
+        self.header_seconds = header_seconds
+        self.body_seconds = body_seconds
+        self.idle_seconds = idle_seconds
+        self.connections = connections
+        self.max_body = max_body
+
+
+class _Connection(RequestHandler):
+    """A connection that ends where its first request does not come in time.
+
+    aiohttp limits only the idle time; a client that sends a header a byte a minute would stay.
+    """
+
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        server = self._manager
+        assert isinstance(server, _Server)  # noqa: S101 - made by it
+        if len(server.connections) > server.limits.connections:
+            self.force_close()
+            return
+        self._loop.call_later(server.limits.header_seconds, self._still_nothing)
+
+    def _still_nothing(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
+
+
+class _Server(web.Server):
+    def __init__(self, handler: Any, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(handler, **kwargs)
+        self.limits = limits
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Listener:
+    """One address that serves ``routes``; started and stopped by whoever wires the process."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        routes: Sequence[Route],
+        *,
+        observer: Observer,
+        clock: Clock,
+        log: Any,
+        limits: Limits | None = None,
+    ) -> None:
+        self._address = address
+        self._routes = {(route.method, route.path): route for route in routes}
+        self._paths = {route.path for route in routes}
+        self._observer = observer
+        self._clock = clock
+        self._log = log
+        self._limits = limits or Limits()
+        self._ids = count()
+        self._id_prefix = os.urandom(4).hex()
+        self._runner: web.ServerRunner | None = None
+        self._site: web.SockSite | None = None
+
+    async def start(self) -> None:
+        """Bind and accept.
+
+        Raises:
+            OSError: the address is in use, or not ours.
+        """
+        server = _Server(
+            self._handle,
+            self._limits,
+            access_log=None,
+            keepalive_timeout=self._limits.idle_seconds,
+            lingering_time=1.0,
+            auto_decompress=False,  # a small body must not unpack to a large one
+            logger=self._log,
+        )
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        self._site = web.SockSite(self._runner, _bound(self._address), backlog=1024)
+        await self._site.start()
+
+    @property
+    def port(self) -> int:
+        """The port bound to, which differs from the one asked for where that was 0."""
+        assert self._runner is not None  # noqa: S101 - started
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self, seconds: float) -> None:
+        """Stop accepting, finish what runs within ``seconds``, close."""
+        if self._runner is None:
+            return
+        self._runner._shutdown_timeout = seconds
+        await self._runner.cleanup()
+        self._runner = None
+
+    async def _handle(self, http: web.BaseRequest) -> web.Response:
+        started = time.perf_counter()
+        received_at = self._clock()
+        path, _, query = http.raw_path.partition("?")
+        request_id = f"{self._id_prefix}-{next(self._ids)}"
+        route = self._routes.get((http.method, path))
+        try:
+            if route is None:
+                raise self._unknown(path)
+            content = http.content
+            if content.is_eof():
+                body = content.read_nowait()
+                if len(body) > route.max_body:
+                    raise Refused(Refusal.BODY_TOO_LARGE)
+            else:
+                body = await self._read_slowly(http, route.max_body)
+            request = Request(http.method, path, query, http.headers, body, received_at, request_id)
+            answer = await route.handler(request)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the client gets an answer
+            answer = self._answer_error(error, route, request_id)
+        if route is not None:
+            seconds = time.perf_counter() - started
+            self._observer.webhook(route.provider, route.name, answer.status, seconds)
+        return web.Response(
+            body=answer.body,
+            status=answer.status,
+            headers={
+                "Content-Type": answer.content_type,
+                "X-Request-Id": request_id,
+                **answer.headers,
+            },
+        )
+
+    async def _read_slowly(self, http: web.BaseRequest, most: int) -> bytes:
+        """A body that is not here yet; ends at its limits of size and time."""
+        if (http.content_length or 0) > most:
+            raise Refused(Refusal.BODY_TOO_LARGE)
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while chunk := await http.content.readany():
+                    parts.append(chunk)
+                    size += len(chunk)
+                    if size > most:
+                        raise Refused(Refusal.BODY_TOO_LARGE)
+        except TimeoutError:
+            raise Refused(Refusal.BODY_TOO_SLOW) from None
+        return b"".join(parts)
+
+    def _unknown(self, path: str) -> Refused:
+        known = path in self._paths
+        return Refused(Refusal.METHOD_NOT_ALLOWED if known else Refusal.NOT_FOUND)
+
+    def _answer_error(self, error: Exception, route: Route | None, request_id: str) -> Answer:
+        provider, name = (route.provider, route.name) if route else ("none", "none")
+        if isinstance(error, Refused):
+            self._observer.refused(provider, name, error.reason)
+            return problem(STATUS_OF[error.reason], error.reason, error.detail, request_id)
+        if isinstance(error, Transient | Permanent):
+            self._log.error("request failed", route=name, reason=error.reason, request=request_id)
+            answer = problem(503, error.reason, "", request_id)
+            return Answer(answer.body, 503, _PROBLEM, {"Retry-After": "1"})
+        self._log.error(
+            "request failed",
+            route=name,
+            error=type(error).__name__,
+            request=request_id,
+            exc_info=error,
+        )
+        return problem(500, "internal_error", "", request_id)
+
+
+class _Silent:
+    """An observer for listeners whose requests are counted nowhere."""
+
+    def observe(self, facts: Sequence[Fact]) -> None:
+        pass
+
+    def webhook(self, provider: str, route: str, status: int, seconds: float) -> None:
+        pass
+
+    def refused(self, provider: str, route: str, reason: str) -> None:
+        pass
+
+    def spooled(self, provider: str, route: str, reason: str) -> None:
+        pass
+
+    def batch(self, units: int, seconds: float) -> None:
+        pass
+
+
+SILENT: Observer = _Silent()
+
+
+def problem(status: int, reason: str, detail: str, request_id: str) -> Answer:
+    """An RFC 9457 problem document; ``reason`` is one of the closed sets of gateway.errors."""
+    document: Mapping[str, object] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "reason": str(reason),
+        "request_id": request_id,
+    }
+    if detail:
+        document = {**document, "detail": detail}
+    return Answer(json.dumps(document).encode(), status, _PROBLEM)
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    """A listening socket; one that reuses the address, so that a restart need not wait."""
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}") from error
+    return sock

@@ -1,0 +1,126 @@
+"""What runs beside the requests: sweeps, retention, figures, the snapshot of routes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from adapters.http.health import Readiness
+from adapters.storage import snapshot
+from adapters.storage.calls import CallReader
+from adapters.storage.database import Database
+from adapters.storage.provisioning import RouteCache
+from adapters.storage.store import SqlStore
+from gateway.config import Config
+from gateway.domain.values import SECOND
+from gateway.errors import Transient
+from gateway.ports import Clock, Lane
+from gateway.usecases import calls
+from metrics.exposition import Metrics
+
+_HOUR = 3600
+_DAY = 24 * _HOUR
+
+_log = structlog.get_logger("gateway")
+
+
+class State:
+    """What the process knows of itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.readiness: Readiness = "starting"
+        self.calls_in_progress: int | None = None
+        self.routes_dirty = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._snapshot = folder / "routes.snapshot"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def load(self) -> RouteCache:
+        """The routes as they were when the store was last at hand."""
+        try:
+            return snapshot.load(self._snapshot)
+        except (OSError, msgspec.MsgspecError) as error:
+            _log.error("the snapshot of routes cannot be read", error=str(error))
+            return RouteCache()
+
+    def save(self, cache: RouteCache) -> None:
+        """Keep the routes for a start without the store."""
+        snapshot.save(cache, self._snapshot)
+
+    def routes_changed(self, cache: RouteCache) -> None:
+        """Called in the writer's thread."""
+        self._loop.call_soon_threadsafe(self.routes_dirty.set)
+
+
+def chores(
+    config: Config,
+    database: Database,
+    store: SqlStore,
+    state: State,
+    metrics: Metrics,
+    clock: Clock,
+) -> dict[str, Callable[[], Awaitable[None]]]:
+    """All chores of the daemon, by name; each is done again and again."""
+    reader = CallReader(database.dialect)
+
+    async def sweep() -> None:
+        await asyncio.sleep(1)
+        while await store.run(calls.sweep, clock(), Lane.BACKGROUND) == calls.SWEEP_AT_ONCE:
+            pass
+
+    async def forget() -> None:
+        await asyncio.sleep(60)
+        for what, seconds in (
+            ("unknown", config.retention.unknown_hours * _HOUR),
+            ("payloads", config.retention.raw_days * _DAY),
+            ("keys", config.retention.keys_days * _DAY),
+            ("calls", config.retention.calls_days * _DAY),
+        ):
+            job = calls.Forget(what, clock() - seconds * SECOND)
+            while await store.run(calls.forget, job, Lane.BACKGROUND) == calls.FORGET_AT_ONCE:
+                pass  # a unit at a time, each behind the webhooks that wait
+
+    async def count() -> None:
+        state.calls_in_progress = await store.read(reader.in_progress)
+        await asyncio.sleep(5)
+
+    async def keep_routes() -> None:
+        await state.routes_dirty.wait()
+        state.routes_dirty.clear()
+        metrics.ensure(store.cache.advertisers)
+        await asyncio.to_thread(state.save, store.cache)
+        await asyncio.sleep(1)  # an apply in pieces is one snapshot
+
+    return {
+        "sweep": sweep,
+        "retention": forget,
+        "calls-in-progress": count,
+        "routes": keep_routes,
+        "loop-lag": metrics.watch_loop,
+    }
+
+
+@asynccontextmanager
+async def running(chores: dict[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+    """Run each chore again and again; one that fails is logged, and tried again a second later."""
+
+    async def keep_doing(name: str, chore: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await chore()
+            except Transient:
+                await asyncio.sleep(1)  # the store says itself that it is away
+            except Exception as error:  # noqa: BLE001 - the chore's fault is not the others' end
+                _log.error("a chore failed", chore=name, exc_info=error)
+                await asyncio.sleep(1)
+
+    tasks = [asyncio.create_task(keep_doing(*item), name=item[0]) for item in chores.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

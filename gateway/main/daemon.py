@@ -1,0 +1,186 @@
+"""The daemon: everything is opened and closed here, by hand, in one ``async with``."""
+
+import asyncio
+import gc
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+import structlog
+import uvloop
+
+from adapters.http import health
+from adapters.http.server import SILENT, Limits, Listener
+from adapters.storage.spool import FileSpool
+from adapters.storage.store import SqlStore
+from adapters.twilio import routes as twilio
+from adapters.twilio.webhook import Verifier
+from gateway import __version__
+from gateway.config import Config
+from gateway.domain.values import SECOND, Ids
+from gateway.errors import Misconfigured, Transient
+from gateway.main.chores import State, chores, running
+from gateway.main.store import check_schema, database_of, spool_folder
+from gateway.ports import Answer, Lane, Request, Route, Store
+from gateway.usecases import calls
+from metrics.exposition import Metrics
+
+_log = structlog.get_logger("gateway")
+
+
+def clock() -> int:
+    """Our own time, in microseconds."""
+    return time.time_ns() // 1000
+
+
+def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        Misconfigured: the store or its schema is not fit to serve on.
+        OSError: an address cannot be bound.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with gateway(config) as ports:
+        _log.info("ready", version=__version__, **ports)
+        await stop.wait()
+        _log.info("draining")
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
+    """The daemon, from the first file opened to the last one closed; yields its ports."""
+    database = database_of(config)
+    metrics = Metrics(__version__, clock)
+    state = State(config.storage.state_dir)
+    async with AsyncExitStack() as stack:
+        database.guard()
+        stack.callback(database.release)
+        _check_if_reachable(config)
+        store = await stack.enter_async_context(
+            SqlStore(database, observer=metrics, cache=state.load(), on_routes=state.routes_changed)
+        )
+        spool = await stack.enter_async_context(
+            FileSpool(
+                spool_folder(config),
+                reserve=config.storage.spool_bytes,
+                clock=clock,
+                replay={"twilio": _replay(store)},
+                ready=lambda: store.down is None,
+            )
+        )
+        metrics.ensure(store.cache.advertisers)
+        _gauges(metrics, store, spool, state)
+        await stack.enter_async_context(
+            running(chores(config, database, store, state, metrics, clock))
+        )
+        listeners = _listeners(config, store, spool, state, metrics)
+        # Closed in the reverse order: who asks how we are is answered until the end.
+        for listener in reversed(listeners.values()):
+            await listener.start()
+            stack.push_async_callback(listener.stop, config.http.drain_seconds)
+        gc.collect()
+        gc.freeze()  # a hundred thousand routes are not looked through at each collection
+        state.readiness = "ready"
+        yield {name: listener.port for name, listener in listeners.items()}
+        state.readiness = "draining"
+
+
+def _replay(store: Store) -> Callable[[bytes], Awaitable[object]]:
+    async def replay(record: bytes) -> object:
+        return await store.run(calls.record, twilio.unspooled(record), Lane.BACKGROUND)
+
+    return replay
+
+
+def _listeners(
+    config: Config, store: SqlStore, spool: FileSpool, state: State, metrics: Metrics
+) -> dict[str, Listener]:
+    def readiness() -> health.Readiness:
+        if state.readiness == "ready" and (store.down is not None or spool.waiting):
+            return "degraded"
+        return state.readiness
+
+    public: list[Route] = []
+    if config.twilio is not None:
+        ids = Ids(store.start_number or secrets.randbelow(1024))
+        voice = twilio.Voice(
+            store=store,
+            spool=spool,
+            verifier=Verifier(
+                config.public_url, config.twilio.auth_token, config.twilio.auth_token_previous
+            ),
+            ids=ids.next,
+            observer=metrics,
+            public_url=config.public_url,
+            log=structlog.get_logger("gateway.twilio"),
+        )
+        public += voice.routes()
+    metrics.expect(public)
+    metrics.gauge("ready", lambda: int(state.readiness == "ready"))
+    limits = Limits(
+        header_seconds=config.http.header_seconds,
+        body_seconds=config.http.body_seconds,
+        idle_seconds=config.http.idle_seconds,
+        connections=config.http.max_connections,
+    )
+    public = [msgspec.structs.replace(r, max_body=config.http.max_body_bytes) for r in public]
+    served = {
+        "public": (config.http.listen, public),
+        "admin": (config.admin.listen, [Route("GET", "/", _front_page, "admin", "front")]),
+        "metrics": (config.metrics.listen, metrics.routes() + health.routes(readiness)),
+    }
+    return {
+        name: Listener(
+            (address.host, address.port),
+            routes,
+            # Scrapes and probes are no webhooks: a 503 of /readyz must raise no alarm on calls.
+            observer=metrics if name == "public" else SILENT,
+            clock=clock,
+            log=structlog.get_logger("gateway.http"),
+            limits=limits,
+        )
+        for name, (address, routes) in served.items()
+    }
+
+
+async def _front_page(request: Request) -> Answer:
+    return Answer(f"Tsunagi {__version__}: the console comes in a later release.\n".encode())
+
+
+def _gauges(metrics: Metrics, store: SqlStore, spool: FileSpool, state: State) -> None:
+    def oldest() -> float:
+        return 0.0 if spool.oldest is None else max(0.0, (clock() - spool.oldest) / SECOND)
+
+    metrics.gauge("store_up", lambda: int(store.down is None))
+    metrics.gauge("store_queue_units", lambda: store.waiting)
+    metrics.gauge("store_queue_oldest_seconds", store.oldest_wait)
+    metrics.gauge("route_cache_age_seconds", lambda: time.time() - store.routes_checked)
+    metrics.gauge("calls_in_progress", lambda: state.calls_in_progress)
+    metrics.gauge("spool_bytes", lambda: spool.bytes_waiting)
+    metrics.gauge("spool_capacity_bytes", lambda: spool.capacity)
+    metrics.gauge("spool_oldest_seconds", oldest)
+    metrics.gauge("spool_dead_records", lambda: spool.dead)
+    metrics.counter("spool_replayed_total", lambda: spool.replayed)
+
+
+def _check_if_reachable(config: Config) -> None:
+    """A start with the server down forwards from the snapshot; any other wrong is refused."""
+    try:
+        check_schema(config)
+    except Transient as error:
+        if config.storage.url.startswith("sqlite"):
+            raise Misconfigured([f"[storage] {config.storage.url}: {error.detail}"]) from error
+        _log.error("starting without the store", error=error.detail)

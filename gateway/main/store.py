@@ -1,0 +1,156 @@
+"""The store, for commands that run beside the daemon."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+
+from adapters.storage import backup as backups
+from adapters.storage import migrate as migrations
+from adapters.storage.calls import CallReader
+from adapters.storage.database import Away, Rerun
+from adapters.storage.postgres import Postgres
+from adapters.storage.provisioning import RouteCache
+from adapters.storage.spool import resend_dead, waiting_in
+from adapters.storage.sqlite import Sqlite
+from adapters.storage.transaction import Statements, StoreTransaction
+from gateway.config import Config
+from gateway.domain.routing import TrackedNumber
+from gateway.domain.tenancy import Advertiser
+from gateway.domain.values import EVERYBODY, Scope
+from gateway.errors import Misconfigured, Transient, Trouble
+from gateway.ports import CallRecord, Transaction
+from gateway.usecases import provisioning
+from gateway.usecases.provisioning import Changes
+
+
+def database_of(config: Config) -> Sqlite | Postgres:
+    """The engine that the configuration names; nothing is opened yet."""
+    durability = config.storage.durability
+    if config.storage.url.startswith("sqlite"):
+        path = Path(config.storage.url.removeprefix("sqlite:///"))
+        return Sqlite(path, durability=durability)
+    return Postgres(config.storage.url, durability=durability, password=config.storage.password)
+
+
+def migrate(config: Config) -> tuple[str | None, str]:
+    """Bring the schema to this release; returns the versions before and after."""
+    database = database_of(config)
+    if isinstance(database, Sqlite):
+        database.create()
+    return migrations.migrate(_engine(database))
+
+
+def check_schema(config: Config) -> None:
+    """Refuse a store whose schema is not this release's, or which is not there.
+
+    Raises:
+        Misconfigured: with what to do.
+        Transient: the server cannot be asked.
+    """
+    database = database_of(config)
+    if isinstance(database, Sqlite) and not database.path.exists():
+        raise Misconfigured([f"{database.path}: there is no store yet: run `gateway migrate`"])
+    with _translated():
+        migrations.check(_engine(database))
+
+
+def apply(config: Config, changes: Changes) -> int:
+    """Write a difference; works beside a running daemon, which takes it up within a second.
+
+    Raises:
+        Transient: another was faster, or the store is away.
+    """
+    with transaction_on(config) as tx:
+        version, _ = provisioning.apply(tx, changes)
+    return version
+
+
+def provisioned(config: Config) -> "Provisioned":
+    """The version of the provisioning, all advertisers and all numbers."""
+    with transaction_on(config) as tx:
+        version = tx.provisioning.version(EVERYBODY)
+        return (version, *tx.provisioning.everything(EVERYBODY))
+
+
+def list_calls(
+    config: Config, scope: Scope, *, since: int, limit: int | None
+) -> Iterator[CallRecord]:
+    """Calls, oldest first; read in pages, beside a running daemon."""
+    database = database_of(config)
+    with _translated():
+        connection = database.reader()
+        try:
+            yield from CallReader(database.dialect).every(
+                connection, scope, since=since, limit=limit
+            )
+        finally:
+            connection.close()
+
+
+def backup(config: Config, destination: Path, progress: Callable[[int, int], None]) -> None:
+    """See :func:`adapters.storage.backup.backup`."""
+    with _translated():
+        backups.backup(database_of(config), destination, progress)
+
+
+def restore(config: Config, source: Path) -> Path | None:
+    """See :func:`adapters.storage.backup.restore`."""
+    with _translated():
+        return backups.restore(database_of(config), source)
+
+
+def spooled_events(config: Config) -> int:
+    """How many events wait in spool files of daemons that are not running."""
+    return waiting_in(spool_folder(config))
+
+
+def resend_spool(config: Config) -> int:
+    """Hand dead events to the daemon once more; returns how many."""
+    return resend_dead(spool_folder(config))
+
+
+def spool_folder(config: Config) -> Path:
+    """Where the spool files lie."""
+    return config.storage.state_dir / "spool"
+
+
+Provisioned = tuple[int, dict[str, Advertiser], dict[str, TrackedNumber]]
+
+
+@contextmanager
+def transaction_on(config: Config) -> Iterator[Transaction]:
+    """A transaction of a command, committed at the end."""
+    database = database_of(config)
+    with _translated():
+        connection = database.writer()
+        try:
+            tx = StoreTransaction(connection, Statements(database.dialect), RouteCache())
+            yield tx
+            tx.flush()
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The engines' errors as the gateway's own."""
+    try:
+        yield
+    except Rerun as error:
+        raise Transient(Trouble.STORE_CONFLICT, str(error)) from error
+    except Away as error:
+        raise Transient(Trouble.STORE_DOWN, str(error)) from error
+    except DBAPIError as error:
+        raise Transient(Trouble.STORE_DOWN, str(error.orig).partition("\n")[0]) from error
+
+
+def _engine(database: Sqlite | Postgres) -> Engine:
+    password = database.password if isinstance(database, Postgres) else None
+    return migrations.engine_for(database.url, password)
