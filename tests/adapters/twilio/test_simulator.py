@@ -17,7 +17,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDictProxy
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator
 
 from adapters.twilio.simulator import (
     SCENARIOS,
@@ -35,7 +35,7 @@ from gateway.domain.values import SECOND, known_caller, micros
 
 PUBLIC = "https://gw.example.jp"
 SID, TOKEN = "AC" + "0" * 32, "12345"
-TRACKED, CALLER = "+815031000001", "+819011112222"
+TRACKED, CALLER = "+815031000001", "+815031000077"
 SHOP, MOBILE = "+81312345678", "+819012345678"
 NOW = 1_796_000_000 * SECOND
 
@@ -407,13 +407,13 @@ def test_strangers_addresses_are_not_called() -> None:
 
 def test_action_document_is_acted_on() -> None:
     """What the action answers takes over: here it dials once more, and somebody answers."""
-    backup = dial("+81398765432", action=None)
+    backup = dial("+815031000055", action=None)
     played, _ = play_one(
         "first_busy_then_answered", IN_TURN.replace(MOBILE, SHOP), answers={"dial": [backup]}
     )
     assert played.result == "answered"
     played, stub = play_one("busy", dial(SHOP), answers={"dial": [backup]})
-    assert [leg.target for leg in played.legs] == [SHOP, "+81398765432"]
+    assert [leg.target for leg in played.legs] == [SHOP, "+815031000055"]
     assert (played.result, played.ring_seconds) == ("busy", 4)
     assert stub.heard[-1].what == "call.no-answer"
 
@@ -427,7 +427,7 @@ def test_action_that_dials_for_ever_comes_to_an_end() -> None:
 def test_document_goes_on_without_an_action() -> None:
     """Without an action the next verb runs after Dial."""
     document = dial(SHOP, action=None).replace(
-        "</Response>", "<Reject/><Dial>+81398765432</Dial></Response>"
+        "</Response>", "<Reject/><Dial>+815031000055</Dial></Response>"
     )
     played, _ = play_one("busy", document)
     assert [leg.target for leg in played.legs] == [SHOP]
