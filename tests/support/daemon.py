@@ -1,0 +1,301 @@
+"""The daemon as a process of its own: tests start it, kill it, starve it and question it."""
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from gateway import config as configuration
+from gateway import main as wiring
+from gateway import provisioning
+from gateway.usecases.provisioning import difference
+from tests.adapters.twilio.forms import PUBLIC_URL, sign
+
+R = TypeVar("R")
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = "AC" + "0" * 32
+TOKEN = "c0ffee" * 5
+NUMBERS = tuple(f"+81503100000{n}" for n in (1, 2, 3, 4))
+TARGETS = ("+81312345678", "+819012345678")
+
+PATIENCE = 60.0  # seconds that a start, a stop or a change may take on a busy machine
+
+_CONFIG = f"""\
+public_url = "{PUBLIC_URL}"
+[http]
+listen = "127.0.0.1:{{public}}"
+[admin]
+listen = "127.0.0.1:{{admin}}"
+[metrics]
+listen = "127.0.0.1:{{metrics}}"
+[storage]
+url = "{{url}}"
+state_dir = "state"
+spool_bytes = 1048576
+[twilio]
+account_sid = "{ACCOUNT}"
+auth_token_file = "auth_token"
+"""
+
+PROVISIONING = "\n".join(
+    [
+        '[[advertiser]]\nid = "acme"\nname = "Acme 美容室"\nkind = "advertiser"',
+        '[[advertiser]]\nid = "umi"\nname = "うみ歯科"\nkind = "advertiser"',
+        f'[[tracked_number]]\nnumber = "{NUMBERS[0]}"\nadvertiser = "acme"\nmedium = "flyer"\n'
+        f'forward_to = ["{TARGETS[0]}", "{TARGETS[1]}"]\n'
+        "[tracked_number.outcome]\nmin_talk_seconds = 30",
+        f'[[tracked_number]]\nnumber = "{NUMBERS[1]}"\nadvertiser = "acme"\nmedium = "web"\n'
+        f'forward_to = ["{TARGETS[0]}"]',
+        f'[[tracked_number]]\nnumber = "{NUMBERS[2]}"\nadvertiser = "umi"\nmedium = "board"\n'
+        f'forward_to = ["{TARGETS[0]}", "{TARGETS[1]}"]\nstrategy = "sequential"\n'
+        "ring_seconds = 15",
+        f'[[tracked_number]]\nnumber = "{NUMBERS[3]}"\nadvertiser = "umi"\nmedium = "magazine"\n'
+        f'forward_to = ["{TARGETS[0]}", "{TARGETS[1]}", "+819087654321"]',
+    ]
+)
+"""Four numbers of two advertisers, each forwarded in another way."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer to a request."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+    seconds: float
+
+
+class Daemon:
+    """``gateway serve`` on a configuration in ``folder``; it keeps its ports over restarts.
+
+    ``url`` is the store's; ``settings`` are further keys, such as ``http_drain_seconds=2``.
+    """
+
+    def __init__(
+        self, folder: Path, url: str = "sqlite:///store/gateway.db", **settings: object
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.public, admin, self.metrics_port = (free_port() for _ in range(3))
+        self.config = folder / "config.toml"
+        self.config.write_text(
+            _CONFIG.format(public=self.public, admin=admin, metrics=self.metrics_port, url=url)
+        )
+        (folder / "auth_token").touch(mode=0o600)
+        (folder / "auth_token").write_text(TOKEN)
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
+        }
+        self.environment["PYTHONPATH"] = str(ROOT)
+        self.environment |= {f"GATEWAY_{k}".upper(): str(v) for k, v in settings.items()}
+        self.log = folder / "gateway.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # --- what it works on ---
+
+    def settings(self) -> configuration.Config:
+        """Its configuration as it reads it."""
+        return configuration.load(self.config, self.environment)
+
+    def migrate(self) -> None:
+        """Make the schema."""
+        wiring.migrate(self.settings())
+
+    def apply(self, files: str = PROVISIONING) -> None:
+        """Write a provisioning file into the store, beside the daemon if it runs."""
+        path = self.folder / "provisioning.toml"
+        path.write_text(files)
+        settings = self.settings()
+        version, advertisers, numbers = wiring.provisioned(settings)
+        plan = provisioning.read([path], advertisers, numbers)
+        wiring.apply(settings, difference(version, advertisers, numbers, plan))
+
+    def rows(self, query: str) -> list[Any]:
+        """What a query on the store itself says."""
+        settings = self.settings().storage
+        url = settings.url.replace("postgresql:", "postgresql+psycopg:")
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            return list(connection.execute(text(query)))
+
+    # --- its life ---
+
+    def start(self, *within: str) -> None:
+        """Start it, inside of the command ``within`` if given; it is not ready yet.
+
+        To be called in the main thread: the daemon ends with the thread that started it.
+        """
+        command = [*within, sys.executable, "-m", "gateway", "serve", "--config", str(self.config)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is pytest's to handle
+            )
+
+    def wait_until(self, state: str, seconds: float = PATIENCE) -> None:
+        """Wait until ``/readyz`` says ``state``: ready, degraded or draining."""
+
+        def reached() -> bool:
+            if self.readiness() == state:
+                return True
+            if self.process is None or self.process.poll() is not None:
+                raise AssertionError(f"the daemon ended:\n{self.log.read_text()[-4000:]}")
+            return False
+
+        wait_for(reached, f"/readyz never said {state}:\n{self.log}", seconds)
+
+    def run(self) -> None:
+        """Start it with schema and provisioning, and wait until it is ready."""
+        self.migrate()
+        self.apply()
+        self.start()
+        self.wait_until("ready")
+
+    def kill(self) -> None:
+        """SIGKILL, and its end."""
+        self.running.kill()
+        self.running.wait()
+        self.process = None
+
+    def terminate(self, seconds: float = PATIENCE) -> int:
+        """SIGTERM; returns its exit code, or raises after ``seconds``."""
+        self.running.send_signal(signal.SIGTERM)
+        return self.running.wait(seconds)
+
+    def close(self) -> None:
+        """End it, however it is."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    @property
+    def running(self) -> "subprocess.Popen[bytes]":
+        """The process."""
+        assert self.process is not None, "it was not started"
+        return self.process
+
+    # --- what it says ---
+
+    @property
+    def address(self) -> str:
+        """Where its public listener is."""
+        return f"http://127.0.0.1:{self.public}"
+
+    def readiness(self) -> str:
+        """What ``/readyz`` says; nothing where nobody answers."""
+        try:
+            return self._get("/readyz").strip()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode().strip()
+        except OSError:
+            return ""
+
+    def metric(self, name: str, page: str = "/metrics", **labels: str) -> float:
+        """The sum of all samples of ``name`` (without prefix) that have ``labels``."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self._get(page))
+            for sample in family.samples
+            if sample.name == f"gateway_{name}" and labels.items() <= sample.labels.items()
+        )
+
+    def post(
+        self,
+        kind: str,
+        form: Mapping[str, str],
+        *,
+        signatures: list[str] | None = None,
+        timeout: float = 15.0,
+    ) -> Answered:
+        """Post a webhook, rightly signed unless ``signatures`` says otherwise."""
+        path = f"/twilio/{kind}"
+        if signatures is None:
+            signatures = [sign(PUBLIC_URL + path, form.items(), TOKEN)]
+        body = urlencode(form).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.public, timeout=timeout)
+        try:
+            began = time.monotonic()
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+            connection.putheader("Content-Length", str(len(body)))
+            for signature in signatures:
+                connection.putheader("X-Twilio-Signature", signature)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            return Answered(answer.status, text, dict(answer.headers), time.monotonic() - began)
+        finally:
+            connection.close()
+
+    def cli(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
+        """Run a command on its configuration."""
+        command = [sys.executable, "-m", "gateway", *arguments, "--config", str(self.config)]
+        return subprocess.run(
+            command,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            **more,
+        )
+
+    def calls(self) -> dict[str, dict[str, Any]]:
+        """All calls by the carrier's id, as ``gateway calls list --json`` prints them."""
+        listed = self.cli("calls", "list", "--json")
+        assert listed.returncode == 0, listed.stderr
+        calls = [json.loads(line) for line in listed.stdout.splitlines()]
+        assert len({call["provider_sid"] for call in calls}) == len(calls), "a call is there twice"
+        return {call["provider_sid"]: call for call in calls}
+
+    def _get(self, path: str) -> str:
+        url = f"http://127.0.0.1:{self.metrics_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+def wait_for(condition: Callable[[], R], otherwise: str, seconds: float = PATIENCE) -> R:
+    """Ask until the answer is true, and return it; ``AssertionError`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.01)
+    return answer
+
+
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A free loopback port below the ephemeral ones, so that it stays free over a restart."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            _given.add(port)
+            return port
