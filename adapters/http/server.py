@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.domain.calls import Fact
@@ -149,7 +150,7 @@ class Listener:
         await self._runner.cleanup()
         self._runner = None
 
-    async def _handle(self, http: web.BaseRequest) -> web.Response:
+    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         received_at = self._clock()
         path, _, query = http.raw_path.partition("?")
@@ -172,15 +173,7 @@ class Listener:
         if route is not None:
             seconds = time.perf_counter() - started
             self._observer.webhook(route.provider, route.name, answer.status, seconds)
-        return web.Response(
-            body=answer.body,
-            status=answer.status,
-            headers={
-                "Content-Type": answer.content_type,
-                "X-Request-Id": request_id,
-                **answer.headers,
-            },
-        )
+        return cast("web.StreamResponse", _Written(answer, request_id))
 
     async def _read_slowly(self, http: web.BaseRequest, most: int) -> bytes:
         """A body that is not here yet; ends at its limits of size and time."""
@@ -219,6 +212,46 @@ class Listener:
             exc_info=error,
         )
         return problem(500, "internal_error", "", request_id)
+
+
+class _Written:
+    """An answer as aiohttp's server takes it: prepared, then written, here in one piece.
+
+    What ``web.Response`` can do beside that (cookies, compression, ranges, chunks) is not needed,
+    and costs a fifth of the bare request.
+    """
+
+    __slots__ = ("_answer", "_http", "_request_id", "keep_alive")
+
+    def __init__(self, answer: Answer, request_id: str) -> None:
+        self._answer = answer
+        self._request_id = request_id
+        self._http: web.BaseRequest | None = None
+        self.keep_alive: bool | None = None
+
+    async def prepare(self, http: web.BaseRequest) -> None:
+        self._http = http
+        self.keep_alive = http.keep_alive
+
+    async def write_eof(self) -> None:
+        transport = None if self._http is None else self._http.transport
+        if transport is None:
+            raise ConnectionResetError("the client went away")
+        answer = self._answer
+        further = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        head = (
+            f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
+            f"Content-Type: {answer.content_type}\r\n"
+            f"Content-Length: {len(answer.body)}\r\n"
+            f"Date: {rfc822_formatted_time()}\r\n"
+            f"X-Request-Id: {self._request_id}\r\n"
+            f"{further}{'' if self.keep_alive else _CLOSE}\r\n"
+        )
+        transport.write(head.encode() + answer.body)
+
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_CLOSE = "Connection: close\r\n"
 
 
 class _Silent:

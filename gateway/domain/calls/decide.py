@@ -13,7 +13,7 @@ from gateway.domain.calls.events import (
     Outcome,
     Settled,
 )
-from gateway.domain.calls.fold import add_up, replace, sweep_reason
+from gateway.domain.calls.fold import add_up, replace, rung_out, sweep_reason
 from gateway.domain.calls.legs import Heard, hear
 from gateway.domain.routing import TrackedNumber, dial
 from gateway.domain.values import ACKNOWLEDGE, HANGUP, Reply
@@ -46,11 +46,16 @@ def decide(
     if call is None:
         facts.append(Noted("unknown_call"))
         return Decision(None, reply_unrouted(event), tuple(facts))
+    reply = _reply(event, earlier, route)
+    if event.kind == "voice" and not earlier:
+        # The one event that most webhooks are: there is nothing to add up yet.
+        fresh = replace(call, due_at=rung_out(call, event.received_at))
+        return Decision(fresh, reply, tuple(facts))
     if call.settled_at is not None:
         facts.append(Noted("late_event"))
     heard = hear((*earlier, event))
     call = _settle(add_up(call, heard), heard, event.received_at, facts)
-    return Decision(call, _reply(event, earlier, route), tuple(facts))
+    return Decision(call, reply, tuple(facts))
 
 
 def sweep(call: Call, events: Sequence[Event], now: int) -> tuple[Call, Event | None, list[Fact]]:

@@ -45,6 +45,12 @@ def add_up(call: Call, heard: Heard) -> Call:
     return replace(call, **changes)
 
 
+def rung_out(call: Call, heard_at: int) -> int:
+    """When the last target has stopped ringing for sure, if the call was last heard of then."""
+    rings = min(call.ring_limit + 5, _MOST_RING_SECONDS) * (call.targets if call.sequential else 1)
+    return heard_at + rings * SECOND + _SILENCE
+
+
 def sweep_reason(heard: Heard) -> str:
     """What a call that the sweep closes was waiting for."""
     if any(leg.answered and not leg.final for leg in heard.legs):
@@ -133,8 +139,7 @@ def _silent_after(call: Call, state: State, heard: Heard) -> int:
         return heard.last_receipt + call.time_limit * SECOND + _SILENCE
     if len(heard.legs) >= call.targets and heard.legs_ended:
         return heard.last_receipt + SETTLE_AFTER
-    rings = min(call.ring_limit + 5, _MOST_RING_SECONDS) * (call.targets if call.sequential else 1)
-    return heard.last_receipt + rings * SECOND + _SILENCE
+    return rung_out(call, heard.last_receipt)
 
 
 def _end_time(heard: Heard, winner: Leg | None) -> int | None:
