@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --genera
 	--no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test unit check lint types floors dockerfile locks bench lock clean
+.PHONY: help demo run test unit check lint types floors dockerfile locks bench docs lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z.]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,9 @@ locks:
 
 bench: .venv ## the benchmarks of tests/bench, as a table
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: .venv ## write anew the pages that are made of the code
+	@$(BIN)/python -m tests.support.pages
 
 lock: .venv ## resolve the requirements anew; ARGS=--upgrade takes the newest
 	@$(LOCK) $(ARGS) pyproject.toml -o requirements.lock

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 from zoneinfo import ZoneInfo
 
 from gateway import __version__, config, logs, provisioning
@@ -27,6 +28,8 @@ DONE, FAILED, WRONG = 0, 1, 2
 
 _APPLY_TRIES = 5
 
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
@@ -35,15 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = given.command(given)
     except Misconfigured as error:
         return _complain(error.problems, WRONG)
+    except BrokenPipeError:
+        # The reader of our output went away, as `| head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (GatewayError, OSError, sqlite3.Error) as error:
         return _complain([str(error)], FAILED)
     except subprocess.CalledProcessError as error:
         return _complain([f"{error.cmd[0]} failed, see above"], FAILED)
     except KeyboardInterrupt:
-        return FAILED
-    except BrokenPipeError:
-        # The reader of our output went away, as `| head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code
 
@@ -66,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         command: Callable[[argparse.Namespace], int],
         text: str,
         *,
-        among: "argparse._SubParsersAction[argparse.ArgumentParser]" = commands,
+        among: _Commands = commands,
     ) -> argparse.ArgumentParser:
         added = among.add_parser(name, help=text, description=text)
         added.set_defaults(command=command)
@@ -95,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_calls(add: Callable[..., argparse.ArgumentParser], commands: object) -> None:
-    group = commands.add_parser("calls", help="calls in the store")  # type: ignore[attr-defined]
+def _add_calls(add: Callable[..., argparse.ArgumentParser], commands: _Commands) -> None:
+    group = commands.add_parser("calls", help="calls in the store")
     listed = add(
         "list",
         _calls_list,
@@ -109,8 +112,8 @@ def _add_calls(add: Callable[..., argparse.ArgumentParser], commands: object) ->
     listed.add_argument("--json", action="store_true", help="one JSON object a line, in full")
 
 
-def _add_simulate(add: Callable[..., argparse.ArgumentParser], commands: object) -> None:
-    group = commands.add_parser("simulate", help="play a platform")  # type: ignore[attr-defined]
+def _add_simulate(add: Callable[..., argparse.ArgumentParser], commands: _Commands) -> None:
+    group = commands.add_parser("simulate", help="play a platform")
     call = add(
         "call",
         _simulate_call,
@@ -137,7 +140,7 @@ def _positive(text: str) -> int:
 # --- the commands ---
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(given: argparse.Namespace) -> NoReturn:
     settings = _load(given)
     logs.configure(
         level=settings.log.level,
@@ -147,7 +150,9 @@ def _serve(given: argparse.Namespace) -> int:
         timezone=settings.timezone,
     )
     wiring.serve(settings)
-    return DONE
+    # All is closed. Python would now wait for every thread, and one in the hands of a database
+    # that hangs never ends.
+    os._exit(DONE)
 
 
 def _demo(given: argparse.Namespace) -> int:

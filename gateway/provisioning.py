@@ -135,7 +135,7 @@ TRACKED_NUMBER: tuple[Key, ...] = (
         required=True,
         each=_number,
     ),
-    Key("strategy", str, _strategy, "parallel: all ring at once; sequential.", "parallel"),
+    Key("strategy", str, _strategy, "parallel: all at once; sequential: in turn.", "parallel"),
     Key("ring_seconds", int, whole(5, 600), "How long a number rings.", 25),
     Key(
         "time_limit_seconds",

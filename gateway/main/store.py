@@ -36,11 +36,16 @@ def database_of(config: Config) -> Sqlite | Postgres:
 
 
 def migrate(config: Config) -> tuple[str | None, str]:
-    """Bring the schema to this release; returns the versions before and after."""
+    """Bring the schema to this release; returns the versions before and after.
+
+    Raises:
+        Transient: the server cannot be asked.
+    """
     database = database_of(config)
     if isinstance(database, Sqlite):
         database.create()
-    return migrations.migrate(_engine(database))
+    with _translated():
+        return migrations.migrate(_engine(database))
 
 
 def check_schema(config: Config) -> None:

@@ -1,0 +1,146 @@
+"""The pages that are made of the code; ``python -m tests.support.pages`` writes them anew.
+
+A table in the code is the truth, its page is for people: a test holds the two equal.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gateway.config import SECTIONS, Section
+from gateway.domain.calls import TRANSITIONS
+from gateway.provisioning import ADVERTISER, OUTCOME, TRACKED_NUMBER
+from gateway.tomlfile import Key, Wrong
+from metrics.registry import page as metrics_page
+
+ROOT = Path(__file__).parents[2]
+FLOW = ROOT / "docs/flow.md"
+
+_DIAGRAM = re.compile(r"(?<=<!-- made of the state table -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def flow() -> str:
+    """``docs/flow.md`` with the diagram of the state table as it is now."""
+    return _DIAGRAM.sub(lambda _: f"```mermaid\n{diagram()}```\n", FLOW.read_text())
+
+
+def diagram() -> str:
+    """The state table as a Mermaid diagram."""
+    steps = [f"{a} --> {b}: {why}" for a, to in TRANSITIONS.items() for b, why in to.items()]
+    begins, ends = next(iter(TRANSITIONS)), [state for state, to in TRANSITIONS.items() if not to]
+    lines = [f"[*] --> {begins}: the voice webhook", *steps, *(f"{end} --> [*]" for end in ends)]
+    return "stateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def configuration() -> str:
+    """``docs/configuration.md``: every key of config.toml and of the provisioning files."""
+    parts = [_CONFIGURATION]
+    for section in SECTIONS:
+        title = f"`[{section.name}]`" if section.name else "Above all sections"
+        parts += [f"### {title}\n", *_about(section)]
+        parts.append(_table(section.keys, section))
+    parts.append(_PROVISIONING)
+    for title, keys in (
+        ("[[advertiser]]", ADVERTISER),
+        ("[[tracked_number]]", TRACKED_NUMBER),
+        ("[tracked_number.outcome]", OUTCOME),
+    ):
+        parts += [f"### `{title}`\n", _table(keys)]
+    return "\n".join(parts)
+
+
+def _about(section: Section) -> list[str]:
+    if not section.name:
+        return []
+    text = str(section.type.__doc__).strip()
+    return [f"{text}{' Off where the section is absent.' if section.optional else ''}\n"]
+
+
+def _table(keys: Iterable[Key], section: Section | None = None) -> str:
+    columns = ["key", "value", "default", "meaning"]
+    rows = []
+    for key in keys:
+        row = [" or ".join(f"`{name}`" for name in key.names), _values(key), _default(key), key.doc]
+        if section:
+            row.append("<br>".join(f"`{section.variable(name)}`" for name in key.names))
+        rows.append(row)
+    if section:
+        columns.append("in the environment")
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+_KINDS = {str: "text", int: "number", bool: "true or false", list: "list of texts", dict: "table"}
+_WRONG = {int: -1, str: "?"}
+"""Values that are out of every range and among no choices."""
+
+
+def _values(key: Key) -> str:
+    """What may be written: the range or the choices, as the check itself names them."""
+    try:
+        key.check(_WRONG.get(key.kind), ROOT)
+    except (Wrong, TypeError) as wrong:
+        named = re.fullmatch(
+            r"is (?:out of range|not a choice); write (?:one of: )?(.*)", str(wrong)
+        )
+        if named:
+            return named[1].replace('"', "`")
+    return _KINDS[key.kind]
+
+
+def _default(key: Key) -> str:
+    if key.default not in (None, {}):
+        return f"`{json.dumps(key.default)}`"
+    sample = "" if key.example in (None, "…") else json.dumps(key.example, ensure_ascii=False)
+    what = "required" if key.required else "none"
+    return f"{what}, such as `{sample}`" if sample else what
+
+
+_CONFIGURATION = """\
+# Configuration
+
+Made from the tables in `gateway/config/sections.py` and `gateway/provisioning.py` by `make docs`.
+
+The gateway reads two kinds of TOML files. `config.toml` says how the daemon runs; it is read once,
+at the start. Provisioning files say whose numbers go where; `gateway apply` writes them into the
+store, beside a running daemon. `gateway check` shows every mistake of both at once, each with its
+key, its value and what to write instead.
+
+## config.toml
+
+- The file is `./config.toml`, or the one that `--config` names. [config.toml](../config.toml) in
+  the repository holds every key with its default.
+- Unknown sections and keys are errors.
+- Relative paths start at the folder of the file, also those given in the environment.
+- Each key can be overridden by a variable of the environment: `GATEWAY_<SECTION>_<KEY>`. A
+  variable of an absent section makes the section present. A variable that begins with `GATEWAY_`
+  and names no key is an error; only `GATEWAY_TEST_…` is left alone.
+- A secret has two forms: the key itself, or `<key>_file`, the name of a file that holds it. Give
+  one of the two. Nobody but the file's owner may have rights on it (mode 0600 or 0400).
+- `[line]`, `[smtp]` and `[smtp_in]` are read and checked. The services behind them come with later
+  releases: this release starts nothing for them.
+- Prefer the defaults of `[storage] durability`, `[http]` and `[retention]` until you know a reason.
+"""
+
+_PROVISIONING = """\
+## Provisioning files
+
+- An entity is described in full by its table: a key that is left out has its default, whatever the
+  store holds.
+- What no file names stays as it is. `removed = true` takes an entity away; beside it only the
+  first key of the table is needed. Calls of a removed number stay in the store.
+- Numbers are written in E.164: `+81312345678`, without blanks and hyphens.
+- A number may forward to any telephone, but not to another tracked number.
+- `gateway apply` takes several files as one. All of it happens in one transaction, or nothing.
+"""
+
+PAGES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs/configuration.md": configuration,
+    ROOT / "docs/metrics.md": metrics_page,
+    FLOW: flow,
+}
+
+if __name__ == "__main__":
+    for path, make in PAGES.items():
+        path.write_text(make())
