@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -216,12 +217,14 @@ def _apply(given: argparse.Namespace) -> int:
 
 
 def _show(changes: Changes, would: str) -> None:
+    counts = Counter(change.kind for change in changes.changes)
     for change in changes.changes:
         print(f"{change.name}: {would}{change.kind}")
         if change.kind == "changed":
             for field, (old, new) in change.values.items():
                 print(f"    {field}: {_written(old)} → {_written(new)}")
-    print(f"{len(changes.changes)} {would}changed, {changes.unchanged} unchanged")
+    kinds = ", ".join(f"{counts[kind]} {would}{kind}" for kind in ("added", "changed", "removed"))
+    print(f"{kinds}, {changes.unchanged} unchanged")
 
 
 def _written(value: object) -> str:

@@ -202,28 +202,33 @@ async def _calls(config: Config, seconds: int | None) -> list[wiring.Played]:
     numbers = [f"+81503100000{n}" for n in (1, 2, 3, 4)]
     scripts = wiring.random_scripts(numbers, secrets.randbelow(1_000_000))
     async with wiring.carrier(
-        config, speed=_SPEED, duplicates=0.1, disorder=0.1, on_event=_show
+        config, speed=_SPEED, duplicates=0.1, disorder=0.1, on_event=_Screen().show
     ) as carrier:
         return await carrier.run(scripts, rate=_RATE, until=end)
 
 
-_SHOWN = {
-    "voice": "ringing",
-    "leg.ringing": "connecting",
-    "leg.in-progress": "talking",
-}
+_ORDER = {"voice": "ringing", "leg.ringing": "connecting", "leg.in-progress": "talking"}
+"""What shows that a call came further, in order."""
 
 
-def _show(played: wiring.Played, post: wiring.Post) -> None:
-    if post.duplicate or post.attempt:
-        return
-    state = _SHOWN.get(post.what)
-    figures = ""
-    if post.what.startswith("call."):
-        state = "ended"
-        ring, talk = played.ring_seconds or 0, played.talk_seconds
-        figures = f"{played.result:10} ring {ring:3} s  talk {talk:4} s"
-    if state:
+class _Screen:
+    """Shows calls as they go: a line for each state, however late or often it was told."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+
+    def show(self, played: wiring.Played, post: wiring.Post) -> None:
+        """A request of ``played`` was answered."""
+        order = [*_ORDER.values(), "ended"]
+        state = "ended" if post.what.startswith("call.") else _ORDER.get(post.what)
+        before = self._shown.get(played.sid)
+        if state is None or (before and order.index(state) <= order.index(before)):
+            return
+        self._shown[played.sid] = state
+        figures = ""
+        if state == "ended":
+            ring, talk = played.ring_seconds or 0, played.talk_seconds
+            figures = f"{played.result:10} ring {ring:3} s  talk {talk:4} s"
         now = datetime.now(_TOKYO).strftime("%H:%M:%S")
         caller = masked(known_caller(played.caller))
         print(f"{now}  {played.number} ← {caller:12}  {state:10}  {figures}".rstrip(), flush=True)

@@ -59,6 +59,8 @@ def configure(
     logging.root.handlers[:] = [_Library()]
     logging.root.setLevel(threshold)
     logging.captureWarnings(capture=True)
+    # What Alembic says of itself at each start is of no use to an operator.
+    logging.getLogger("alembic").setLevel(max(threshold, logging.WARNING))
     # The edge counts requests itself; one line for each would cost more than answering it.
     logging.getLogger("aiohttp.access").disabled = True
 

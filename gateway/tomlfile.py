@@ -173,7 +173,8 @@ def _secret(file: object, folder: Path) -> str:
         ) from error
     except UnicodeDecodeError:
         raise Wrong("is not UTF-8 text", "write nothing but the secret into it") from None
-    if mode & 0o077:
+    # A group may read it: that is how Kubernetes and systemd hand a secret to a service.
+    if mode & 0o037:
         raise Wrong(f"others may open it (mode {mode & 0o777:04o})", f"run: chmod 600 {path}")
     if not content:
         raise Wrong("the file is empty", "write the secret into it")

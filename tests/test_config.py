@@ -125,7 +125,7 @@ def test_a_secret_comes_from_a_file_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
     [
-        (b"s3cret", 0o640, "others may open it (mode 0640); run: chmod 600 {path}"),
+        (b"s3cret", 0o644, "others may open it (mode 0644); run: chmod 600 {path}"),
         (b"\n", 0o600, "the file is empty; write the secret into it"),
         (b"\xff", 0o600, "is not UTF-8 text; write nothing but the secret into it"),
     ],

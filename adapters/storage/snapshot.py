@@ -21,7 +21,8 @@ def save(cache: RouteCache, path: Path) -> None:
         OSError: the disk refuses; the former snapshot stays.
     """
     numbers = list(cache.numbers.values())
-    beside = path.with_name(path.name + ".new")
+    # Processes that share the folder each write their own; the last one to finish wins.
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             # In pieces: a hundred thousand routes encoded at once would hold up the loop.
