@@ -1,17 +1,25 @@
 """Backup and restore: SQLite by its online backup, PostgreSQL by its own tools."""
 
+import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
-from adapters.storage.migrate import check, engine_for
+from psycopg.conninfo import make_conninfo
+
+from adapters.storage.migrate import known
 from adapters.storage.postgres import Postgres
 from adapters.storage.sqlite import Sqlite
 from gateway.errors import Misconfigured
+
+_PAGES = 2_000
+"""How many pages a backup copies between two reports of its progress."""
 
 Progress = Callable[[int, int], None]
 """Called with the pages that are left and the pages in all."""
@@ -29,14 +37,16 @@ def backup(database: Sqlite | Postgres, destination: Path, progress: Progress) -
         raise Misconfigured([f"{destination} exists: name a new file"])
     partial = destination.with_name(destination.name + ".partial")
     try:
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        partial.unlink(missing_ok=True)  # of a backup that was killed
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         if isinstance(database, Sqlite):
             _backup_sqlite(database, partial, progress)
         else:
-            _postgres_tool(database, "pg_dump", "--format=custom", f"--file={partial}")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+            target = (f"--file={partial}", f"--dbname={_conninfo(database)}")
+            _postgres_tool(database, "pg_dump", "--format=custom", *target)
+        _sync(partial)
         os.replace(partial, destination)
+        _sync(destination.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -46,7 +56,8 @@ def restore(database: Sqlite | Postgres, source: Path) -> Path | None:
     (SQLite), if there was one.
 
     Raises:
-        Misconfigured: ``source`` is no backup of this release, or a daemon is running.
+        Misconfigured: ``source`` is no backup of this release or an earlier one, or a daemon is
+            running (SQLite). An earlier one needs `gateway migrate` afterwards.
         OSError, sqlite3.Error, subprocess.CalledProcessError: it failed.
     """
     if not source.is_file():
@@ -57,7 +68,7 @@ def restore(database: Sqlite | Postgres, source: Path) -> Path | None:
             return _restore_sqlite(database, source)
         finally:
             database.release()
-    _postgres_tool(database, "pg_restore", "--list", str(source), quiet=True)
+    _refuse_foreign(source, _version_in_archive(database, source))
     _postgres_tool(
         database,
         "pg_restore",
@@ -65,71 +76,106 @@ def restore(database: Sqlite | Postgres, source: Path) -> Path | None:
         "--if-exists",
         "--no-owner",
         "--single-transaction",
-        f"--dbname={database.conninfo['dbname']}",
+        f"--dbname={_conninfo(database)}",
         str(source),
     )
     return None
 
 
+def _refuse_foreign(source: Path, version: str | None) -> None:
+    if version not in known():
+        raise Misconfigured([f"{source} is no backup of this release or an earlier one"])
+
+
+def _sync(path: Path) -> None:
+    """Make a file durable, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _backup_sqlite(database: Sqlite, partial: Path, progress: Progress) -> None:
     if not database.path.exists():
         raise Misconfigured([f"{database.path}: there is no store to back up"])
-    source = sqlite3.connect(f"file:{database.path}?mode=ro", uri=True)
+    source = sqlite3.connect(f"file:{quote(str(database.path))}?mode=ro", uri=True)
     with closing(source), closing(sqlite3.connect(partial)) as target:
-        # In steps, so that the daemon's own writes get their turn.
+        # Of one moment: without a transaction around its steps, each write of the daemon in
+        # between would start the backup anew.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         source.backup(
-            target, pages=2_000, progress=lambda status, left, total: progress(left, total)
+            target, pages=_PAGES, progress=lambda status, left, total: progress(left, total)
         )
 
 
 def _restore_sqlite(database: Sqlite, source: Path) -> Path | None:
-    with closing(sqlite3.connect(f"file:{source}?mode=ro&immutable=1", uri=True)) as opened:
-        try:
-            sound = opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        except sqlite3.DatabaseError:
-            sound = False
-    if not sound:
-        raise Misconfigured([f"{source} is no sound SQLite backup"])
-    check(engine_for(f"sqlite:///{source}"))
+    _refuse_foreign(source, _version_in_file(source))
     path = database.path
     partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     shutil.copyfile(source, partial)
-    os.chmod(partial, 0o600)
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    former = None
-    if path.exists():
-        former = _aside(path)
+    _sync(partial)
+    former = _aside(path)
     os.replace(partial, path)
+    _sync(path.parent)
     return former
 
 
-def _aside(path: Path) -> Path:
-    """Move a store and its journal away, under the first free name."""
+def _version_in_file(source: Path) -> str | None:
+    """The schema version of a sound SQLite backup; nothing is written beside it."""
+    file = f"file:{quote(str(source))}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(file, uri=True)) as opened, contextlib.suppress(sqlite3.Error):
+        if opened.execute("PRAGMA integrity_check").fetchone() == ("ok",):
+            (version,) = opened.execute("SELECT version_num FROM alembic_version").fetchone()
+            return str(version)
+    raise Misconfigured([f"{source} is no sound SQLite backup"])
+
+
+def _aside(path: Path) -> Path | None:
+    """Move a store and its journal away, under the first free name; ``None`` where there is none.
+
+    A journal without its store is moved, too: SQLite would apply it to whatever comes there.
+    """
+    present = [end for end in ("-wal", "-shm", "") if path.with_name(path.name + end).exists()]
     number = 1
     while (former := path.with_name(f"{path.name}.before-restore-{number}")).exists():
         number += 1
-    for suffix in ("-wal", "-shm"):
-        if (side := path.with_name(path.name + suffix)).exists():
-            os.replace(side, former.with_name(former.name + suffix))
-    os.replace(path, former)
-    return former
+    for end in present:
+        os.replace(path.with_name(path.name + end), former.with_name(former.name + end))
+    return former if present else None
 
 
-def _postgres_tool(database: Postgres, tool: str, *arguments: str, quiet: bool = False) -> None:
-    """Run one of PostgreSQL's tools; the password goes by the environment, not the process list."""
+def _version_in_archive(database: Postgres, source: Path) -> str | None:
+    """The schema version of a PostgreSQL backup."""
+    wanted = ("--data-only", "--table=alembic_version", "--file=-")
+    try:
+        said = _postgres_tool(database, "pg_restore", *wanted, str(source))
+    except subprocess.CalledProcessError:
+        raise Misconfigured([f"{source} is no PostgreSQL backup"]) from None
+    found = re.search(r"^COPY .*alembic_version.*\n(.+)$", said, re.MULTILINE)
+    return found and found[1]
+
+
+def _conninfo(database: Postgres) -> str:
+    """How the tools reach the database, all options of its URL included, but no password."""
+    given = {key: value for key, value in database.conninfo.items() if key != "password"}
+    return make_conninfo("", **given)
+
+
+def _postgres_tool(database: Postgres, tool: str, *arguments: str) -> str:
+    """What one of PostgreSQL's tools prints; the password goes by the environment, not the process
+    list.
+    """
     if shutil.which(tool) is None:
         raise Misconfigured([f"{tool} is not installed: install PostgreSQL's client programs"])
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
-    settings = {
-        variable: str(database.conninfo[key])
-        for key, variable in names.items()
-        if database.conninfo.get(key)
-    }
-    settings["PGDATABASE"] = str(database.conninfo["dbname"])
-    subprocess.run(  # noqa: S603 - a fixed tool with our own arguments
+    password = {"PGPASSWORD": database.password} if database.password else {}
+    return subprocess.run(  # noqa: S603 - a fixed tool with our own arguments
         [tool, *arguments],
-        env={**os.environ, **settings},
+        env={**os.environ, **password},
         check=True,
-        stdout=subprocess.DEVNULL if quiet else None,
-    )
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout

@@ -26,8 +26,14 @@ from adapters.storage.schema import (
     unknown_calls,
 )
 from gateway.domain.calls import Call, Event
-from gateway.domain.values import Reply, Scope, encode_reply, first_id
+from gateway.domain.values import SECOND, Reply, Scope, encode_reply, first_id
 from gateway.ports import CallRecord, History
+
+_ROWS_OF_A_CALL = 10
+"""About so many rows go with a call: its key, its events, their payloads."""
+
+_ADOPTED_WITHIN = 86_400 * SECOND
+"""A call bears the id of its first event, which may have come so long before its own webhook."""
 
 _astuple = msgspec.structs.astuple
 _FIXED = {"id", "provider", "sid", "number", "caller", "advertiser", "medium", "received_at"}
@@ -154,9 +160,9 @@ class CallsInTransaction:
                 key = (provider, sid)
                 history = History(key, id_, events=[], replies={}, is_new=False)
                 self._loaded[key] = histories[id_] = history
-        self._recall(histories)
+        self._fill(histories)
 
-    def _recall(self, histories: dict[int, History]) -> None:
+    def _fill(self, histories: dict[int, History]) -> None:
         if not histories:
             return
         ids = list(histories)
@@ -224,7 +230,7 @@ class CallsInTransaction:
             for id_, key in due.items()
             if key not in self._loaded or self._loaded[key].id != id_
         }
-        self._recall(keyless)
+        self._fill(keyless)
         return [keyless.get(id_) or self._loaded[key] for id_, key in due.items()]
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
@@ -233,17 +239,28 @@ class CallsInTransaction:
         if what == "payloads":
             return self._connection.run(self._sql.forget_payloads, before=cut, most=limit)
         if what == "unknown":
-            rows = self._connection.rows(self._sql.unknown_before, before=cut, most=limit)
-            self._forget(rows, calls_too=True)
-            self._connection.run(self._sql.delete_unknown, ids=[row[0] for row in rows])
-            return len(rows)
+            return self._forget_unknown(cut, limit // _ROWS_OF_A_CALL)
+        most = limit if what == "keys" else limit // _ROWS_OF_A_CALL
         done = self._connection.rows(self._sql.done_until, subject=what)
         begin = done[0][0] if done else 0
-        rows = self._connection.rows(self._sql.calls_between, begin=begin, before=cut, most=limit)
+        rows = self._connection.rows(self._sql.calls_between, begin=begin, before=cut, most=most)
         if not rows:
             return 0
         self._forget(rows, calls_too=what == "calls")
         self._connection.write([(self._sql.set_done_until, [(what, rows[-1][0] + 1)])])
+        return len(rows)
+
+    def _forget_unknown(self, cut: int, most: int) -> int:
+        rows = self._connection.rows(self._sql.unknown_before, before=cut, most=most)
+        # Not those that a unit before this one works on; and the others are locked before they are
+        # looked at again: their call may come at this very moment, in another process.
+        rows = [row for row in rows if row[1:] not in self._loaded]
+        self.load([row[1:] for row in rows])
+        rows = [
+            row for row in rows if (held := self._loaded.get(row[1:])) is None or held.call is None
+        ]
+        self._forget(rows, calls_too=True)
+        self._connection.run(self._sql.delete_unknown, ids=[row[0] for row in rows])
         return len(rows)
 
     def _forget(self, rows: list[tuple[Any, ...]], *, calls_too: bool) -> None:
@@ -323,7 +340,7 @@ class CallReader:
         self, connection: Connection, scope: Scope, *, after: int, since: int, limit: int
     ) -> list[CallRecord]:
         """At most ``limit`` calls with ids beyond ``after``, received at ``since`` or later."""
-        after = max(after, first_id(since) - 1)
+        after = max(after, first_id(since - _ADOPTED_WITHIN) - 1)
         if scope.advertisers is None:
             rows = connection.rows(self._page, after=after, since=since, most=limit)
         else:
@@ -362,6 +379,6 @@ class CallReader:
 
 
 def _repeat(call: Call, first_call: int | None) -> bool | None:
-    if call.caller is None or first_call is None:
+    if call.caller is None or call.settled_at is None or first_call is None:
         return None
     return first_call < call.id

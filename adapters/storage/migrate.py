@@ -1,6 +1,9 @@
 """Bring a store's schema to this release, and tell whether it is there."""
 
+import sqlite3
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
@@ -19,15 +22,29 @@ def _scripts() -> Config:
     return config
 
 
+SQLITE = "sqlite:///"
+
+
 def engine_for(url: str, password: str | None = None) -> Engine:
     """An engine for migrations alone; the daemon's own statements do not go through it."""
-    arguments = {"password": password} if password else {}
+    if url.startswith(SQLITE):
+        # Asking for a store must not make one; and whoever changes it says BEGIN, see `migrate`.
+        file = f"file:{quote(url.removeprefix(SQLITE))}?mode=rw"
+        connect = partial(sqlite3.connect, file, uri=True, isolation_level=None)
+        return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    arguments = {"connect_timeout": 2, "password": password}
     return create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 
 def latest() -> str:
     """The schema version of this release."""
     return ScriptDirectory.from_config(_scripts()).get_current_head() or ""
+
+
+def known() -> set[str]:
+    """All schema versions that this release can migrate from, its own among them."""
+    scripts = ScriptDirectory.from_config(_scripts()).walk_revisions()
+    return {script.revision for script in scripts}
 
 
 def current(connection: Connection) -> str | None:
@@ -38,10 +55,13 @@ def current(connection: Connection) -> str | None:
 def migrate(engine: Engine) -> tuple[str | None, str]:
     """Migrate to :func:`latest`, in one transaction; returns the versions before and after."""
     config = _scripts()
+    # Two processes that migrate at once would both create; the second one waits.
+    lock = {
+        "sqlite": "BEGIN IMMEDIATE",
+        "postgresql": "SELECT pg_advisory_xact_lock(7827)",
+    }[engine.dialect.name]
     with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            # Two processes that migrate at once would both create; the second one waits.
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7827)")
+        connection.exec_driver_sql(lock)
         before = current(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -59,13 +79,9 @@ def check(engine: Engine) -> None:
         found = current(connection)
     if found == latest():
         return
-    known = {script.revision for script in ScriptDirectory.from_config(_scripts()).walk_revisions()}
-    if found is None or found in known:
-        raise Misconfigured(
-            [
-                f"the store has schema {found or 'none'}, this release needs {latest()}: run `gateway migrate`"
-            ]
-        )
+    if found is None or found in known():
+        have = f"the store has schema {found or 'none'}, this release needs {latest()}"
+        raise Misconfigured([f"{have}: run `gateway migrate`"])
     raise Misconfigured(
         [f"the store has schema {found}, which is newer than this release: install that release"]
     )

@@ -5,18 +5,39 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg import errors
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.engine import Dialect, make_url
 
 from adapters.storage.database import Away, Bulk, Prepared, Rerun
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Transient, Trouble
 
 _WRITER = (
     "-c lock_timeout=500 -c statement_timeout=1000 -c idle_in_transaction_session_timeout=5000"
+    " -c default_transaction_isolation=read\\ committed"
 )
 _READER = "-c statement_timeout=2000 -c default_transaction_read_only=on"
 _LEAST_VERSION = 150000
+
+# SQLSTATEs, or the beginnings of whole classes.
+# Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_RERUN = ("40",)  # transaction rollback: deadlock, serialization failure
+_LATE = {"55P03": Trouble.STORE_CONFLICT, "57014": Trouble.STORE_DEADLINE}  # our two timeouts
+_AWAY = (
+    "08",  # connection exception
+    "25006",  # the server is a standby
+    "25P03",  # idle_in_transaction_session_timeout
+    "53",  # insufficient resources: disk, memory, connections
+    "57P",  # shut down, starting up
+    "58",  # its own disk fails
+)
+
+
+_SETTINGS_OFF = Prepared(
+    "SELECT name FROM pg_settings WHERE setting = 'off'"
+    " AND name IN ('fsync', 'full_page_writes', 'synchronous_commit')",
+    names=(),
+    constants={},
+)
 
 
 class PostgresConnection:
@@ -25,17 +46,38 @@ class PostgresConnection:
     def __init__(self, conninfo: dict[str, Any], options: str) -> None:
         try:
             self._psycopg = psycopg.connect(
-                **conninfo,
-                options=options,
-                connect_timeout=1,
-                tcp_user_timeout=1500,
-                keepalives_idle=1,
-                keepalives_interval=1,
-                keepalives_count=2,
-                prepare_threshold=1,
+                **{
+                    **conninfo,
+                    "options": options,
+                    "connect_timeout": 1,  # psycopg makes it 2, as libpq does
+                    "tcp_user_timeout": 1500,
+                    "keepalives_idle": 1,
+                    "keepalives_interval": 1,
+                    "keepalives_count": 2,
+                    "prepare_threshold": 1,
+                }
             )
         except psycopg.Error as error:
             raise Away(_one_line(error)) from error
+
+    def forbids(self, durability: str) -> list[str]:
+        """Why this server is not fit for ``durability``, if so.
+
+        Raises:
+            Away: it does not answer.
+        """
+        problems = []
+        version = self._psycopg.info.server_version
+        if version < _LEAST_VERSION:
+            problems.append(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
+        off = ", ".join(name for (name,) in self.rows(_SETTINGS_OFF))
+        self.rollback()
+        if off and durability == "full":
+            problems.append(
+                f"[storage] durability = full, but the server has {off} off: "
+                'switch that on, or say durability = "normal"'
+            )
+        return problems
 
     def begin(self) -> None:
         """Psycopg begins with the first statement, which saves a round trip."""
@@ -81,7 +123,10 @@ class PostgresConnection:
 
 
 class Postgres:
-    """The engine behind a ``postgresql://`` URL; see :class:`adapters.storage.database.Database`."""
+    """The server behind a ``postgresql://`` URL; see :class:`adapters.storage.database.Database`.
+
+    A server that did not answer :meth:`guard` is asked again by :meth:`writer`.
+    """
 
     def __init__(self, url: str, *, durability: str, password: str | None = None) -> None:
         self.dialect: Dialect = dialects.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this one untyped
@@ -100,30 +145,30 @@ class Postgres:
 
     def writer(self) -> PostgresConnection:
         commit = "on" if self._durability == "full" else "off"
-        return PostgresConnection(self.conninfo, f"{_WRITER} -c synchronous_commit={commit}")
+        options = f"{_WRITER} -c synchronous_commit={commit}"
+        connection = PostgresConnection(self.conninfo, options)
+        try:
+            if problems := connection.forbids(self._durability):
+                raise Away("; ".join(problems))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def reader(self) -> PostgresConnection:
         return PostgresConnection(self.conninfo, _READER)
 
     def guard(self) -> None:
         try:
-            with psycopg.connect(**self.conninfo, connect_timeout=2) as connection:
-                version = connection.info.server_version
-                off = [
-                    setting
-                    for setting in ("fsync", "full_page_writes", "synchronous_commit")
-                    if connection.execute(f"SHOW {setting}").fetchone() == ("off",)
-                ]
-        except psycopg.OperationalError:
-            return  # a start with the database down forwards from the snapshot; checked again later
-        problems = []
-        if version < _LEAST_VERSION:
-            problems.append(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
-        if off and self._durability == "full":
-            problems.append(
-                f"[storage] durability = full, but the server has {', '.join(off)} off: "
-                'switch that on, or say durability = "normal"'
-            )
+            connection = self.reader()
+        except Away:
+            return  # a start with the server down forwards from the snapshot
+        try:
+            problems = connection.forbids(self._durability)
+        except Away:
+            return
+        finally:
+            connection.close()
         if problems:
             raise Misconfigured(problems)
 
@@ -133,21 +178,15 @@ class Postgres:
 
 def _translated(error: psycopg.Error) -> Exception:
     """``error`` as what the store distinguishes."""
-    if isinstance(error, (errors.DeadlockDetected, errors.SerializationFailure)):
-        return Rerun(_one_line(error))
-    away = (
-        errors.AdminShutdown,
-        errors.CrashShutdown,
-        errors.CannotConnectNow,
-        errors.DiskFull,
-        errors.TooManyConnections,
-        errors.ReadOnlySqlTransaction,
-    )
-    if isinstance(error, away):
-        return Away(_one_line(error))
-    if error.sqlstate is None and isinstance(error, psycopg.OperationalError):
-        return Away(_one_line(error))  # the connection itself: no server answered with a code
-    return error
+    state, said = error.sqlstate, _one_line(error)
+    if state is None:
+        # The connection itself: no server answered with a code.
+        return Away(said) if isinstance(error, psycopg.OperationalError) else error
+    if state.startswith(_RERUN):
+        return Rerun(said)
+    if state in _LATE:
+        return Transient(_LATE[state], said)
+    return Away(said) if state.startswith(_AWAY) else error
 
 
 def _one_line(error: psycopg.Error) -> str:

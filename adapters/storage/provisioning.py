@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, literal_column, select, update
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.database import Connection, Rerun, prepare, prepare_bulk
 from adapters.storage.schema import advertisers, provisioning_version, tracked_numbers
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
@@ -134,7 +134,8 @@ class ProvisioningInTransaction:
             else:
                 routes.append(_number_row(gone, version, removed=True))
         # The one row of the version is the lock between two who apply at once.
-        self._connection.run(self._sql.raise_version, known=known)
+        if not self._connection.run(self._sql.raise_version, known=known):
+            raise Rerun("provisioned by another at the same time")
         writes = [(self._sql.write_advertisers, parties), (self._sql.write_numbers, routes)]
         self._connection.write([(bulk, rows) for bulk, rows in writes if rows])
         return version

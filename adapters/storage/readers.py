@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -33,8 +32,8 @@ class Readers:
         """
         if self._closed:
             raise Transient(Trouble.STORE_CLOSED)
-        asked = partial(query, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, asked)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._ask, query, args, kwargs)
 
     def close(self) -> None:
         """Take no more queries; one that runs closes its connection itself."""
@@ -42,12 +41,12 @@ class Readers:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._close_idle()
 
-    def _ask(self, asked: Callable[[Connection], R]) -> R:
+    def _ask(self, query: Callable[..., R], args: Any, kwargs: Any) -> R:
         try:
             connection = self._connection()
             try:
                 with reading(connection):
-                    found = asked(connection)
+                    found = query(connection, *args, **kwargs)
             except BaseException:
                 connection.close()
                 raise

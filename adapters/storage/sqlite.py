@@ -8,13 +8,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.engine import Dialect
 
+from adapters.storage.checkpoint import Checkpointer
 from adapters.storage.database import Away, Bulk, Prepared, Rerun
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Transient, Trouble
 
 _AWAY = {
     sqlite3.SQLITE_FULL,
@@ -28,22 +30,21 @@ _AWAY = {
 _RERUN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 _READ_SECONDS = 2.0
+_BUSY_SECONDS = 1.0
 _encode = msgspec.json.encode
 
 
 class SqliteConnection:
     """One connection to the file; see :class:`adapters.storage.database.Connection`."""
 
-    def __init__(self, path: str, *, durability: str, read_only: bool) -> None:
+    def __init__(
+        self, path: str, *, durability: str, read_only: bool = False, lasting: bool = False
+    ) -> None:
+        """``lasting``: the daemon's writer, whose checkpoints are made beside it."""
+        self._checkpointer: Checkpointer | None = None
+        self._rows = 0
         try:
-            self._sqlite = sqlite3.connect(
-                f"file:{path}?mode={'ro' if read_only else 'rw'}",
-                uri=True,
-                isolation_level=None,
-                timeout=1.0,
-                cached_statements=256,
-                check_same_thread=False,  # closed by the thread that ends the store
-            )
+            self._sqlite = _connect(path, "ro" if read_only else "rw")
             self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
             if read_only:
                 self._sqlite.execute("PRAGMA query_only = 1")
@@ -52,6 +53,8 @@ class SqliteConnection:
                 self._sqlite.execute("PRAGMA journal_mode = WAL")
                 self._sqlite.execute(f"PRAGMA synchronous = {durability}")
                 self._sqlite.execute("PRAGMA cache_size = -65536")
+            if lasting:
+                self._checkpointer = Checkpointer(self._sqlite, lambda: _connect(path, "rw"))
         except sqlite3.Error as error:
             raise _translated(error) from error
         self._until = 0.0
@@ -71,11 +74,15 @@ class SqliteConnection:
             for bulk, rows in writes:
                 if self._sqlite.executemany(bulk.sql, rows).rowcount != len(rows):
                     raise Rerun("a row was there already")
+                self._rows += len(rows)
         except sqlite3.Error as error:
             raise _translated(error) from error
 
     def commit(self) -> None:
         self._execute("COMMIT")
+        if self._checkpointer is not None:
+            self._checkpointer.committed(self._rows)
+            self._rows = 0
 
     def rollback(self) -> None:
         if self._sqlite.in_transaction:
@@ -83,6 +90,8 @@ class SqliteConnection:
                 self._sqlite.execute("ROLLBACK")
 
     def close(self) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         with contextlib.suppress(sqlite3.Error):
             self._sqlite.close()
 
@@ -94,6 +103,17 @@ class SqliteConnection:
 
     def _too_long(self) -> int:
         return time.monotonic() > self._until
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(path)}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_SECONDS,
+        cached_statements=256,
+        check_same_thread=False,  # closed by the thread that ends the store
+    )
 
 
 class Sqlite:
@@ -109,16 +129,19 @@ class Sqlite:
     def create(self) -> None:
         """Make the empty file, for its owner alone; SQLite gives its journal the same mode."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(_open_private(str(self.path)))
 
     def writer(self) -> SqliteConnection:
-        return SqliteConnection(str(self.path), durability=self._durability, read_only=False)
+        # Who holds the guard is the daemon; commands make a few commits and close.
+        lasting = self._lock is not None
+        return SqliteConnection(str(self.path), durability=self._durability, lasting=lasting)
 
     def reader(self) -> SqliteConnection:
         return SqliteConnection(str(self.path), durability=self._durability, read_only=True)
 
     def guard(self) -> None:
-        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = _open_private(f"{self.path}.lock")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -136,6 +159,13 @@ class Sqlite:
             self._lock = None
 
 
+def _open_private(path: str) -> int:
+    """Open a file, made if need be, for its owner alone: whatever the umask, whoever made it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 def _given(prepared: Prepared, parameters: dict[str, Any]) -> list[Any]:
     """Parameters in their order; a list goes as JSON, which ``json_each`` opens again."""
     return [
@@ -149,6 +179,8 @@ def _translated(error: sqlite3.Error) -> Exception:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return error
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Transient(Trouble.STORE_DEADLINE, f"a read took over {_READ_SECONDS:.0f} s")
     if code & 0xFF in _RERUN:
         return Rerun(str(error))
     if code & 0xFF in _AWAY:

@@ -29,7 +29,6 @@ R = TypeVar("R")
 _log = logging.getLogger("gateway.store")
 
 _RERUNS = 3
-_PROBE_SECONDS = 0.5
 _WATCH_SECONDS = 0.05
 _NOT_OPENED = "not opened yet"
 
@@ -44,13 +43,16 @@ class Limits:
         waiting: int = 2_000,
         oldest: float = 1.0,
         batch: int = 256,
-        closing: float = 10.0,
+        closing: float = 3.0,
+        look: float = 0.5,
     ) -> None:
         self.deadline = deadline
         self.waiting = waiting
         self.oldest = oldest
         self.batch = batch
         self.closing = closing
+        self.look = look
+        """How long an idle writer waits before it looks for new routes, or for the store."""
 
 
 class _Unit:
@@ -141,11 +143,11 @@ class SqlStore:
     async def __aexit__(self, *_: object) -> None:
         """Commit all that waits, then close."""
         self._closing = True
+        self._readers.close()  # first: SQLite tidies its journal away when a writer closes last
         self._webhooks.put(None)
         await asyncio.to_thread(self._thread.join, self._limits.closing)
         if self._thread.is_alive():
             _log.error("the store hangs: closing without it")
-        self._readers.close()
 
     async def run(self, use_case: UseCase[R], argument: Any, lane: Lane = Lane.WEBHOOK) -> R:
         if self.down is not None:
@@ -260,7 +262,7 @@ class SqlStore:
         queue = self._webhooks
         wait = self._background.empty() and not self._closing
         with contextlib.suppress(Empty):
-            unit = queue.get(block=wait, timeout=_PROBE_SECONDS)
+            unit = queue.get(block=wait, timeout=self._limits.look)
             while True:
                 if unit is not None and not unit.withdrawn:
                     units.append(unit)

@@ -80,7 +80,7 @@ def chores(
             ("calls", config.retention.calls_days * _DAY),
         ):
             job = calls.Forget(what, clock() - seconds * SECOND)
-            while await store.run(calls.forget, job, Lane.BACKGROUND) == calls.FORGET_AT_ONCE:
+            while await store.run(calls.forget, job, Lane.BACKGROUND):
                 pass  # a unit at a time, each behind the webhooks that wait
 
     async def count() -> None:
