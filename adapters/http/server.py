@@ -9,11 +9,12 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import count
 from typing import Any, cast
 
+import msgspec
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
@@ -40,6 +41,9 @@ STATUS_OF: dict[Refusal, int] = {
 
 _PROBLEM = "application/problem+json"
 
+_CUT_SECONDS = 0.2
+"""What a request that was not finished in time still gets to notice its end."""
+
 
 class Limits:
     """What a client may take: sizes in bytes, times in seconds."""
@@ -50,12 +54,14 @@ class Limits:
         header_seconds: float = 10,
         body_seconds: float = 10,
         idle_seconds: float = 75,
+        linger_seconds: float = 1,
         connections: int = 10_000,
         max_body: int = 65_536,
     ) -> None:
         self.header_seconds = header_seconds
         self.body_seconds = body_seconds
         self.idle_seconds = idle_seconds
+        self.linger_seconds = linger_seconds  # for the rest of a body that was refused
         self.connections = connections
         self.max_body = max_body
 
@@ -72,20 +78,55 @@ class _Connection(RequestHandler):
         super().connection_made(transport)
         server = self._manager
         assert isinstance(server, _Server)  # noqa: S101 - made by it
-        if len(server.connections) > server.limits.connections:
+        if server.is_full:
             self.force_close()
             return
         self._loop.call_later(server.limits.header_seconds, self._still_nothing)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request was read that is not answered yet."""
+        return self._request_in_progress or bool(self._messages)
 
     def _still_nothing(self) -> None:
         if self._request_count == 0:
             self.force_close()
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP. aiohttp itself would quote it, in the answer and in the log."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("it was answered before")
+        server = self._manager
+        assert isinstance(server, _Server)  # noqa: S101 - made by it
+        self.logger.debug("not HTTP: %s", type(exc).__name__)
+        request_id = server.new_id()
+        answer = problem(status, "not_http", "", request_id)
+        return _Written(answer, request_id, closing=True).as_response()
+
 
 class _Server(web.Server):
-    def __init__(self, handler: Any, limits: Limits, **kwargs: Any) -> None:
+    def __init__(
+        self, handler: Any, limits: Limits, new_id: Callable[[], str], **kwargs: Any
+    ) -> None:
         super().__init__(handler, **kwargs)
         self.limits = limits
+        self.new_id = new_id
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more connections than may be."""
+        return len(self._connections) > self.limits.connections
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request was read that is not answered yet."""
+        return any(c.is_busy for c in self._connections if isinstance(c, _Connection))
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -106,13 +147,14 @@ class Listener:
     ) -> None:
         self._address = address
         self._routes = {(route.method, route.path): route for route in routes}
-        self._paths = {route.path for route in routes}
         self._observer = observer
         self._clock = clock
         self._log = log
         self._limits = limits or Limits()
         self._ids = count()
         self._id_prefix = os.urandom(4).hex()
+        self._draining = False
+        self._server: _Server | None = None
         self._runner: web.ServerRunner | None = None
         self._site: web.SockSite | None = None
 
@@ -122,16 +164,17 @@ class Listener:
         Raises:
             OSError: the address is in use, or not ours.
         """
-        server = _Server(
+        self._server = _Server(
             self._handle,
             self._limits,
+            self._new_id,
             access_log=None,
             keepalive_timeout=self._limits.idle_seconds,
-            lingering_time=1.0,
+            lingering_time=self._limits.linger_seconds,
             auto_decompress=False,  # a small body must not unpack to a large one
             logger=self._log,
         )
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(self._server)
         await self._runner.setup()
         self._site = web.SockSite(self._runner, _bound(self._address), backlog=1024)
         await self._site.start()
@@ -143,18 +186,33 @@ class Listener:
         return int(self._runner.addresses[0][1])
 
     async def stop(self, seconds: float) -> None:
-        """Stop accepting, finish what runs within ``seconds``, close."""
-        if self._runner is None:
+        """Stop accepting, finish within ``seconds`` the requests that were begun, close."""
+        runner, self._runner = self._runner, None
+        if runner is None or self._site is None:
             return
-        self._runner._shutdown_timeout = seconds
-        await self._runner.cleanup()
-        self._runner = None
+        await self._site.stop()
+        self._draining = True
+        # aiohttp's own shutdown drops what still comes of a body, so it gets the rest alone.
+        await self._finish(seconds)
+        runner._shutdown_timeout = _CUT_SECONDS
+        await runner.cleanup()
+
+    async def _finish(self, seconds: float) -> None:
+        assert self._server is not None  # noqa: S101 - started
+        look = 0.02
+        for _ in range(int(seconds / look)):
+            await asyncio.sleep(look)  # connections do not tell when they are done
+            if not self._server.is_busy:
+                return
+
+    def _new_id(self) -> str:
+        return f"{self._id_prefix}-{next(self._ids)}"
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         started = time.perf_counter()
         received_at = self._clock()
         path, _, query = http.raw_path.partition("?")
-        request_id = f"{self._id_prefix}-{next(self._ids)}"
+        request_id = self._new_id()
         route = self._routes.get((http.method, path))
         try:
             if route is None:
@@ -173,7 +231,7 @@ class Listener:
         if route is not None:
             seconds = time.perf_counter() - started
             self._observer.webhook(route.provider, route.name, answer.status, seconds)
-        return cast("web.StreamResponse", _Written(answer, request_id))
+        return _Written(answer, request_id, closing=self._draining).as_response()
 
     async def _read_slowly(self, http: web.BaseRequest, most: int) -> bytes:
         """A body that is not here yet; ends at its limits of size and time."""
@@ -181,25 +239,32 @@ class Listener:
             raise Refused(Refusal.BODY_TOO_LARGE)
         parts, size = [], 0
         try:
+            if http.headers.get("Expect", "").lower() == "100-continue":
+                await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             async with asyncio.timeout(self._limits.body_seconds):
                 while chunk := await http.content.readany():
                     parts.append(chunk)
                     size += len(chunk)
                     if size > most:
                         raise Refused(Refusal.BODY_TOO_LARGE)
-        except TimeoutError:
-            raise Refused(Refusal.BODY_TOO_SLOW) from None
+        except (TimeoutError, ConnectionError):
+            raise Refused(Refusal.BODY_TOO_SLOW) from None  # or it never comes: the client left
         return b"".join(parts)
 
     def _unknown(self, path: str) -> Refused:
-        known = path in self._paths
-        return Refused(Refusal.METHOD_NOT_ALLOWED if known else Refusal.NOT_FOUND)
+        allowed = [method for method, known in self._routes if known == path]
+        if allowed:
+            return Refused(Refusal.METHOD_NOT_ALLOWED, ", ".join(allowed))
+        return Refused(Refusal.NOT_FOUND)
 
     def _answer_error(self, error: Exception, route: Route | None, request_id: str) -> Answer:
         provider, name = (route.provider, route.name) if route else ("none", "none")
         if isinstance(error, Refused):
             self._observer.refused(provider, name, error.reason)
-            return problem(STATUS_OF[error.reason], error.reason, error.detail, request_id)
+            answer = problem(STATUS_OF[error.reason], error.reason, error.detail, request_id)
+            if error.reason is Refusal.METHOD_NOT_ALLOWED:
+                return msgspec.structs.replace(answer, headers={"Allow": error.detail})
+            return answer
         if isinstance(error, Transient | Permanent):
             self._log.error("request failed", route=name, reason=error.reason, request=request_id)
             answer = problem(503, error.reason, "", request_id)
@@ -221,21 +286,26 @@ class _Written:
     and costs a fifth of the bare request.
     """
 
-    __slots__ = ("_answer", "_http", "_request_id", "keep_alive")
+    __slots__ = ("_answer", "_closing", "_http", "_request_id", "keep_alive")
 
-    def __init__(self, answer: Answer, request_id: str) -> None:
+    def __init__(self, answer: Answer, request_id: str, *, closing: bool) -> None:
         self._answer = answer
         self._request_id = request_id
+        self._closing = closing
         self._http: web.BaseRequest | None = None
         self.keep_alive: bool | None = None
 
+    def as_response(self) -> web.StreamResponse:
+        return cast("web.StreamResponse", self)
+
     async def prepare(self, http: web.BaseRequest) -> None:
         self._http = http
-        self.keep_alive = http.keep_alive
+        self.keep_alive = http.keep_alive and not self._closing
 
     async def write_eof(self) -> None:
-        transport = None if self._http is None else self._http.transport
-        if transport is None:
+        http = self._http
+        transport = None if http is None else http.transport
+        if http is None or transport is None:
             raise ConnectionResetError("the client went away")
         answer = self._answer
         further = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
@@ -247,7 +317,10 @@ class _Written:
             f"X-Request-Id: {self._request_id}\r\n"
             f"{further}{'' if self.keep_alive else _CLOSE}\r\n"
         )
-        transport.write(head.encode() + answer.body)
+        transport.write(head.encode() + (b"" if http.method == "HEAD" else answer.body))
+        if http.protocol._paused:
+            # Who sends on and reads nothing must not fill our memory with answers.
+            await http.protocol._drain_helper()
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -302,5 +375,5 @@ def _bound(address: tuple[str, int]) -> socket.socket:
     except OSError as error:
         sock.close()
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror}") from error
+        raise OSError(f"cannot listen on {where}: {error.strerror}") from error
     return sock

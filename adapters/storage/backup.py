@@ -57,7 +57,7 @@ def restore(database: Sqlite | Postgres, source: Path) -> Path | None:
 
     Raises:
         Misconfigured: ``source`` is no backup of this release or an earlier one, or a daemon is
-            running (SQLite). An earlier one needs `gateway migrate` afterwards.
+            running. An earlier one needs `gateway migrate` afterwards.
         OSError, sqlite3.Error, subprocess.CalledProcessError: it failed.
     """
     if not source.is_file():
@@ -69,6 +69,8 @@ def restore(database: Sqlite | Postgres, source: Path) -> Path | None:
         finally:
             database.release()
     _refuse_foreign(source, _version_in_archive(database, source))
+    if database.has_writers():
+        raise Misconfigured(["daemons are connected to this database: stop them first"])
     _postgres_tool(
         database,
         "pg_restore",

@@ -32,6 +32,16 @@ _AWAY = (
 )
 
 
+WRITER_NAME = "tsunagi-writer"
+"""How writers are called in the server's list of connections."""
+
+_WRITERS = Prepared(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'tsunagi-writer'",
+    names=(),
+    constants={},
+)
+
 _SETTINGS_OFF = Prepared(
     "SELECT name FROM pg_settings WHERE setting = 'off'"
     " AND name IN ('fsync', 'full_page_writes', 'synchronous_commit')",
@@ -43,12 +53,13 @@ _SETTINGS_OFF = Prepared(
 class PostgresConnection:
     """One connection to the server; see :class:`adapters.storage.database.Connection`."""
 
-    def __init__(self, conninfo: dict[str, Any], options: str) -> None:
+    def __init__(self, conninfo: dict[str, Any], options: str, name: str = "tsunagi") -> None:
         try:
             self._psycopg = psycopg.connect(
                 **{
                     **conninfo,
                     "options": options,
+                    "application_name": name,
                     "connect_timeout": 1,  # psycopg makes it 2, as libpq does
                     "tcp_user_timeout": 1500,
                     "keepalives_idle": 1,
@@ -146,7 +157,7 @@ class Postgres:
     def writer(self) -> PostgresConnection:
         commit = "on" if self._durability == "full" else "off"
         options = f"{_WRITER} -c synchronous_commit={commit}"
-        connection = PostgresConnection(self.conninfo, options)
+        connection = PostgresConnection(self.conninfo, options, WRITER_NAME)
         try:
             if problems := connection.forbids(self._durability):
                 raise Away("; ".join(problems))
@@ -157,6 +168,14 @@ class Postgres:
 
     def reader(self) -> PostgresConnection:
         return PostgresConnection(self.conninfo, _READER)
+
+    def has_writers(self) -> bool:
+        """Whether daemons, or commands that write, are connected at the moment."""
+        connection = self.reader()
+        try:
+            return bool(connection.rows(_WRITERS)[0][0])
+        finally:
+            connection.close()
 
     def guard(self) -> None:
         try:

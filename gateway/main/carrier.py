@@ -27,7 +27,7 @@ def carrier(config: Config, *, target: str | None = None, **faults: Any) -> Carr
     if config.twilio is None:
         raise Misconfigured(["[twilio] is absent: there is no carrier to simulate"])
     listen = config.http.listen
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104 - not bound to
     address = f"[{host}]:{listen.port}" if ":" in host else f"{host}:{listen.port}"
     return Carrier(
         target or f"http://{address}",

@@ -12,6 +12,7 @@ from adapters.http.health import Readiness
 from adapters.storage import snapshot
 from adapters.storage.calls import CallReader
 from adapters.storage.database import Database
+from adapters.storage.outbox import OutboxReader
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.store import SqlStore
 from gateway.config import Config
@@ -33,6 +34,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.readiness: Readiness = "starting"
         self.calls_in_progress: int | None = None
+        self.outbox: dict[str, tuple[int, int]] = {}
         self.routes_dirty = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._snapshot = folder / "routes.snapshot"
@@ -65,6 +67,7 @@ def chores(
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """All chores of the daemon, by name; each is done again and again."""
     reader = CallReader(database.dialect)
+    outbox = OutboxReader(database.dialect)
 
     async def sweep() -> None:
         await asyncio.sleep(1)
@@ -85,6 +88,7 @@ def chores(
 
     async def count() -> None:
         state.calls_in_progress = await store.read(reader.in_progress)
+        state.outbox = await store.read(outbox.waiting)
         await asyncio.sleep(5)
 
     async def keep_routes() -> None:

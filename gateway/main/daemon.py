@@ -165,11 +165,17 @@ def _gauges(metrics: Metrics, store: SqlStore, spool: FileSpool, state: State) -
     def oldest() -> float:
         return 0.0 if spool.oldest is None else max(0.0, (clock() - spool.oldest) / SECOND)
 
+    def outbox_oldest() -> dict[str, float]:
+        now = clock()
+        return {kind: max(0, now - due) / SECOND for kind, (_, due) in state.outbox.items()}
+
     metrics.gauge("store_up", lambda: int(store.down is None))
     metrics.gauge("store_queue_units", lambda: store.waiting)
     metrics.gauge("store_queue_oldest_seconds", store.oldest_wait)
     metrics.gauge("route_cache_age_seconds", lambda: time.time() - store.routes_checked)
     metrics.gauge("calls_in_progress", lambda: state.calls_in_progress)
+    metrics.gauge("outbox_pending", lambda: {k: n for k, (n, _) in state.outbox.items()})
+    metrics.gauge("outbox_oldest_seconds", outbox_oldest)
     metrics.gauge("spool_bytes", lambda: spool.bytes_waiting)
     metrics.gauge("spool_capacity_bytes", lambda: spool.capacity)
     metrics.gauge("spool_oldest_seconds", oldest)

@@ -11,6 +11,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
+from typing import Self
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
@@ -81,7 +82,7 @@ class Carrier:
         self._session: aiohttp.ClientSession | None = None
         self._played = 0
 
-    async def __aenter__(self) -> "Carrier":
+    async def __aenter__(self) -> Self:
         # The calls in flight bound the connections; a limit here would only make them time out.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()

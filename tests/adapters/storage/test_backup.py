@@ -232,6 +232,26 @@ def test_without_a_store_there_is_nothing_to_back_up(tmp_path: Path) -> None:
 # --- PostgreSQL's own ---
 
 
+@pytest.mark.postgres
+@on_a_loop
+async def test_a_restore_beside_a_daemon_on_postgresql_is_refused(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Nothing is restored while a writer is connected, and it is once that is gone."""
+    with fresh_database(request.getfixturevalue("postgres")) as url:
+        database = Postgres(url, durability="full")
+        migrate(engine_for(database.url))
+        backup(database, tmp_path / "backup", quiet)
+        writer = database.writer()
+        try:
+            with pytest.raises(Misconfigured, match="stop them first"):
+                restore(database, tmp_path / "backup")
+        finally:
+            writer.close()
+        await eventually(lambda: not database.has_writers())
+        assert restore(database, tmp_path / "backup") is None
+
+
 def test_without_its_tools_postgresql_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

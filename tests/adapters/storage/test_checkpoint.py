@@ -15,7 +15,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _write(path: Path, connect: Callable[[], sqlite3.Connection]) -> tuple[int, int]:
-    """Commit many rows under a checkpointer; the most bytes the log had, and the rows at the end."""
+    """Commit many rows under a checkpointer; the log at its largest, and the rows at the end."""
     writer = _connect(path)
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("CREATE TABLE things (body TEXT)")
