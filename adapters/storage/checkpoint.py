@@ -11,8 +11,8 @@ import sqlite3
 import threading
 from collections.abc import Callable
 
-_ROWS = 4_000
-"""Rows after which the log is copied: with a call's usual rows some thousand pages, 4 MB."""
+_ROWS = 16_000
+"""Rows after which the log is copied: with a call's usual rows some 20 MB."""
 
 _COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 

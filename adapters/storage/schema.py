@@ -123,7 +123,8 @@ call_events = Table(
 )
 
 # Apart from the events, so that what a carrier sent can go after its days without a change to
-# any call, and so that loading a call does not read it.
+# any call, and so that loading a call does not read it. With rowids, unlike the events: without
+# them SQLite puts rows of a kilobyte, as a body may be, on pages of overflow.
 call_payloads = Table(
     "call_payloads",
     metadata,
@@ -132,7 +133,6 @@ call_payloads = Table(
     Column("leg", Text, primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("body", Text, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 unknown_calls = Table(

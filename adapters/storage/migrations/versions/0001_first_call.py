@@ -133,7 +133,6 @@ def _calls() -> None:
         "call_payloads",
         *(column._copy() for column in event_key),
         sa.Column("body", sa.Text, nullable=False),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "unknown_calls",

@@ -1,0 +1,220 @@
+"""The servers that are measured: each a process of its own, held to one core."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from gateway import config as configuration
+from gateway import main as wiring
+from gateway.config import Config
+from gateway.domain.provisioning import Plan
+from gateway.domain.routing import TrackedNumber
+from gateway.domain.tenancy import Advertiser
+from gateway.usecases.provisioning import difference
+from tests.bench.traffic import ACCOUNT, PUBLIC_URL, TOKEN
+
+ROOT = Path(__file__).parents[2]
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, GENERATOR_CORE = CORES[0], CORES[-1]
+
+_PATIENCE = 60.0
+NUMBERS_EACH = 10  # an advertiser's
+
+_CONFIG = f"""\
+public_url = "{PUBLIC_URL}"
+[http]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[metrics]
+listen = "127.0.0.1:0"
+[storage]
+url = "sqlite:///gateway.db"
+state_dir = "state"
+[twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+[retention]
+keys_days = 3650
+"""
+# Keys are kept, so that a store with a past is not tidied up while it is measured.
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A running server."""
+
+    pid: int
+    port: int
+    ready_seconds: float
+    """From its start to its word that it is ready."""
+    metrics_port: int | None = None
+
+    def resident_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) / 1024
+
+    def cpu_seconds(self) -> float:
+        """Of all its threads, since its start."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def metrics(self) -> dict[str, float]:
+        """All series of the process-wide page, as they are written there."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        series = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in series}
+
+
+# --- the gateway ---
+
+
+def numbers(count: int) -> list[str]:
+    return [f"+8150{number:08}" for number in range(count)]
+
+
+def advertiser_of(ordinal: int) -> str:
+    """The advertiser of the number that is the ``ordinal``-th."""
+    return f"advertiser-{ordinal // NUMBERS_EACH}"
+
+
+def prepare(folder: Path, count: int) -> Config:
+    """A configured store with ``count`` tracked numbers, new or as it was left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(_CONFIG)
+    config = configuration.load(folder / "config.toml", {})
+    wiring.migrate(config)
+    routes = tuple(
+        TrackedNumber(
+            number=number,
+            advertiser=advertiser_of(ordinal),
+            medium=f"flyer-{ordinal % NUMBERS_EACH}",
+            forward_to=(f"+813{ordinal:08}",),
+            min_talk_seconds=30,
+        )
+        for ordinal, number in enumerate(numbers(count))
+    )
+    names = dict.fromkeys(route.advertiser for route in routes)
+    parties = tuple(Advertiser(id=name, name=f"{name} 株式会社") for name in names)
+    wiring.apply(config, difference(*wiring.provisioned(config), Plan(parties, routes)))
+    return config
+
+
+@contextmanager
+def gateway(
+    folder: Path, command: Sequence[str] = (sys.executable, "-m", "gateway")
+) -> Iterator[Server]:
+    """``gateway serve`` on a prepared folder."""
+    command = [*command, "serve", "--config", str(folder / "config.toml")]
+    log = folder / "gateway.log"
+
+    def ready(began: float, pid: int) -> Server | None:
+        for line in log.read_text().splitlines():
+            if '"event":"ready"' in line:
+                said = json.loads(line)
+                took = time.perf_counter() - began
+                return Server(pid, said["public"], took, said["metrics"])
+        return None
+
+    with _running(command, log, ready) as server:
+        yield server
+
+
+# --- the peers ---
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[Server]:
+    """The bare handler of :mod:`tests.bench.bare`."""
+    port = _free_port()
+    command = [sys.executable, "-m", "tests.bench.bare", str(port)]
+    with _running(command, folder / "bare.log", _listening(port)) as server:
+        yield server
+
+
+@contextmanager
+def express(folder: Path) -> Iterator[Server]:
+    """Express with the Twilio package and better-sqlite3, installed into ``folder`` once."""
+    sources = ROOT / "tests/bench/node"
+    home = folder / "node"
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "server.js"):
+        (home / name).write_text((sources / name).read_text())
+    if not (home / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=home, check=True)
+    database = home / "peer.db"
+    for file in home.glob("peer.db*"):
+        file.unlink()
+    port = _free_port()
+    command = ["node", str(home / "server.js"), str(port), str(database), PUBLIC_URL, TOKEN]
+    with _running(command, home / "node.log", _listening(port)) as server:
+        yield server
+
+
+# --- processes ---
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Hold this thread, and the processes that it starts, to one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], log: Path, ready: Callable[[float, int], Server | None]
+) -> Iterator[Server]:
+    # The daemon's own settings come from its file alone.
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    with on_core(SERVER_CORE), log.open("wb") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=plain, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        while (server := ready(began, process.pid)) is None:
+            if process.poll() is not None or time.perf_counter() - began > _PATIENCE:
+                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text()}")
+            time.sleep(0.002)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _listening(port: int) -> Callable[[float, int], Server | None]:
+    def ready(began: float, pid: int) -> Server | None:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) != 0:
+                return None
+        return Server(pid, port, time.perf_counter() - began)
+
+    return ready
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
