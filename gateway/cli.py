@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -262,7 +263,8 @@ def _instant(text: str, zone: ZoneInfo) -> int:
         moment_ = datetime.fromisoformat(text)
     except ValueError:
         raise Misconfigured([f"--since {text}: write 2026-11-21 or 2026-11-21T09:00"]) from None
-    return micros(moment_ if moment_.tzinfo else moment_.replace(tzinfo=zone))
+    since = micros(moment_ if moment_.tzinfo else moment_.replace(tzinfo=zone))
+    return min(since, time.time_ns() // 1000)  # the future has no ids to begin from
 
 
 def _simulate_call(given: argparse.Namespace) -> int:

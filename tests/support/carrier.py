@@ -1,15 +1,17 @@
 """A carrier that keeps time, and its truth compared with what the daemon kept."""
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qsl
 
-from adapters.twilio.simulator import Carrier, Played, Post
+from adapters.twilio.simulator import Carrier, Played, Post, random_scripts
 from gateway.domain.values import known_caller
 from tests.adapters.twilio.forms import PUBLIC_URL
-from tests.support.daemon import ACCOUNT, TOKEN, Daemon
+from tests.support.daemon import ACCOUNT, NUMBERS, TOKEN, Daemon
 
 Key = tuple[str, str, str, int]
 """What tells an event from all others: the call's sid, the event's kind, its leg, its number."""
@@ -32,18 +34,42 @@ class TimedCarrier(Carrier):
         await super()._send(post)
         self.posts.append((post, time.monotonic() - began))
 
+    @asynccontextmanager
+    async def calling(self, rate: float) -> AsyncIterator[list[Played]]:
+        """Random calls go on within the block; behind it the list holds all of them, ended."""
+        end = asyncio.Event()
+        scripts = random_scripts(NUMBERS, self.faults.seed)
+        calls = asyncio.create_task(self.run(scripts, rate=rate, until=end))
+        played: list[Played] = []
+        try:
+            yield played
+        finally:
+            end.set()
+            played += await calls
+
     def slowest(self, *kinds: str) -> float:
         """The longest that any post, or one of ``kinds``, took (seconds)."""
         return max(seconds for post, seconds in self.posts if not kinds or post.what in kinds)
 
     def unforwarded(self) -> list[str]:
-        """The voice webhooks that did not get a Dial in time."""
+        """The voice webhooks of the provisioned numbers that did not get a Dial in time."""
         return [
             f"{post.params['CallSid']}: {post.status or post.error} in {seconds:.2f} s"
             for post, seconds in self.posts
             if post.what == "voice"
+            and post.params["To"] in NUMBERS
             and (b"<Dial" not in post.answer or not post.acknowledged or seconds > LONGEST_ANSWER)
         ]
+
+
+def assert_forwarded_and_kept(
+    carrier: TimedCarrier, played: Sequence[Played], daemon: Daemon
+) -> None:
+    """Every call was forwarded in time, every post acknowledged and kept, every figure is right."""
+    assert carrier.unforwarded() == []
+    assert [post for call in played for post in call.unacknowledged] == []
+    assert losses(played, daemon) == []
+    assert differences(played, daemon.calls()) == []
 
 
 def key_of(post: Post) -> Key:
@@ -52,6 +78,8 @@ def key_of(post: Post) -> Key:
     sid = params.get("ParentCallSid", params["CallSid"])
     if post.what == "dial":
         return (sid, "dial", params.get("DialCallSid", ""), 0)
+    if post.what == "fallback":
+        return (sid, "fallback", "", int(params["ErrorUrl"].endswith("/twilio/dial")))
     leg = params["CallSid"] if "ParentCallSid" in params else ""
     return (sid, post.what, leg, int(params.get("SequenceNumber", "0")))
 
@@ -89,7 +117,8 @@ def losses(played: Sequence[Played], daemon: Daemon) -> list[str]:
     wrong = [
         f"{key}: acknowledged, and {'changed' if key in kept else 'lost'}"
         for key, posts in taken.items()
-        if kept.get(key) != posts[0].params
+        # A call that was rejected is kept nowhere.
+        if kept.get(key) != posts[0].params and b"<Reject" not in posts[0].answer
     ]
     return wrong + [f"{key}: never sent" for key in kept.keys() - sent]
 
@@ -102,8 +131,11 @@ def differences(played: Sequence[Played], calls: dict[str, dict[str, Any]]) -> l
     for truth in played:
         held = calls.get(truth.sid)
         if held is None:
-            if truth.certain or truth.forwarded:
+            if truth.forwarded:
                 wrong.append(f"{truth.sid}: is not there")
+            continue
+        if truth.result == "rejected":
+            wrong.append(f"{truth.sid}: was rejected, and is there")
             continue
         for name in truth.certain:
             if getattr(truth, name) != held[name]:

@@ -4,14 +4,17 @@ import http.client
 import json
 import os
 import random
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +36,9 @@ ROOT = Path(__file__).parents[2]
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "c0ffee" * 5
 NUMBERS = tuple(f"+81503100000{n}" for n in (1, 2, 3, 4))
-TARGETS = ("+81312345678", "+819012345678")
+TARGETS = ("+81312345678", "+819012345678", "+819087654321")
+
+SQLITE = "sqlite:///store/gateway.db"
 
 PATIENCE = 60.0  # seconds that a start, a stop or a change may take on a busy machine
 
@@ -54,22 +59,45 @@ account_sid = "{ACCOUNT}"
 auth_token_file = "auth_token"
 """
 
-PROVISIONING = "\n".join(
-    [
-        '[[advertiser]]\nid = "acme"\nname = "Acme 美容室"\nkind = "advertiser"',
-        '[[advertiser]]\nid = "umi"\nname = "うみ歯科"\nkind = "advertiser"',
-        f'[[tracked_number]]\nnumber = "{NUMBERS[0]}"\nadvertiser = "acme"\nmedium = "flyer"\n'
-        f'forward_to = ["{TARGETS[0]}", "{TARGETS[1]}"]\n'
-        "[tracked_number.outcome]\nmin_talk_seconds = 30",
-        f'[[tracked_number]]\nnumber = "{NUMBERS[1]}"\nadvertiser = "acme"\nmedium = "web"\n'
-        f'forward_to = ["{TARGETS[0]}"]',
-        f'[[tracked_number]]\nnumber = "{NUMBERS[2]}"\nadvertiser = "umi"\nmedium = "board"\n'
-        f'forward_to = ["{TARGETS[0]}", "{TARGETS[1]}"]\nstrategy = "sequential"\n'
-        "ring_seconds = 15",
-        f'[[tracked_number]]\nnumber = "{NUMBERS[3]}"\nadvertiser = "umi"\nmedium = "magazine"\n'
-        f'forward_to = ["{TARGETS[0]}", "{TARGETS[1]}", "+819087654321"]',
-    ]
-)
+PROVISIONING = f"""\
+[[advertiser]]
+id = "acme"
+name = "Acme 美容室"
+kind = "advertiser"
+
+[[advertiser]]
+id = "umi"
+name = "うみ歯科"
+kind = "advertiser"
+
+[[tracked_number]]
+number = "{NUMBERS[0]}"
+advertiser = "acme"
+medium = "flyer"
+forward_to = ["{TARGETS[0]}", "{TARGETS[1]}"]
+[tracked_number.outcome]
+min_talk_seconds = 30
+
+[[tracked_number]]
+number = "{NUMBERS[1]}"
+advertiser = "acme"
+medium = "web"
+forward_to = ["{TARGETS[0]}"]
+
+[[tracked_number]]
+number = "{NUMBERS[2]}"
+advertiser = "umi"
+medium = "board"
+forward_to = ["{TARGETS[0]}", "{TARGETS[1]}"]
+strategy = "sequential"
+ring_seconds = 15
+
+[[tracked_number]]
+number = "{NUMBERS[3]}"
+advertiser = "umi"
+medium = "magazine"
+forward_to = ["{TARGETS[0]}", "{TARGETS[1]}", "{TARGETS[2]}"]
+"""
 """Four numbers of two advertisers, each forwarded in another way."""
 
 
@@ -89,9 +117,7 @@ class Daemon:
     ``url`` is the store's; ``settings`` are further keys, such as ``http_drain_seconds=2``.
     """
 
-    def __init__(
-        self, folder: Path, url: str = "sqlite:///store/gateway.db", **settings: object
-    ) -> None:
+    def __init__(self, folder: Path, url: str = SQLITE, **settings: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.public, admin, self.metrics_port = (free_port() for _ in range(3))
@@ -135,14 +161,20 @@ class Daemon:
         with create_engine(url, poolclass=NullPool).connect() as connection:
             return list(connection.execute(text(query)))
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Its SQLite store as if the disk hung: somebody else holds the write lock."""
+        path = self.settings().storage.url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+
     # --- its life ---
 
     def start(self, *within: str) -> None:
-        """Start it, inside of the command ``within`` if given; it is not ready yet.
-
-        To be called in the main thread: the daemon ends with the thread that started it.
-        """
-        command = [*within, sys.executable, "-m", "gateway", "serve", "--config", str(self.config)]
+        """Start it, inside of the command ``within`` if given; it is not ready yet."""
+        serve = [sys.executable, "-m", "gateway", "serve", "--config", str(self.config)]
+        command = [*while_we_live(), *within, *serve]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -282,6 +314,19 @@ def wait_for(condition: Callable[[], R], otherwise: str, seconds: float = PATIEN
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.01)
     return answer
+
+
+def measured(text: str) -> None:
+    """Tell what a test measured; pytest shows it with ``-s``, and where the test fails."""
+    print(f"\n{text}")
+
+
+def while_we_live() -> list[str]:
+    """What a command is run within to end with the thread that starts it, should that be killed:
+    the main one, therefore (Linux).
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
 
 
 _given: set[int] = set()

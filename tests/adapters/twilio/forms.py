@@ -76,12 +76,13 @@ def sign(url: str, pairs: Pairs = (), token: str = TOKEN) -> str:
     return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode()
 
 
-def sign_body(url: str, body: bytes) -> str:
+def sign_body(url: str, body: bytes, token: str = TOKEN) -> str:
     """The signature of a posted body, or a word that is none where the body is no form."""
     try:
-        return sign(url, parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         return "unsigned"
+    return sign(url, pairs, token)
 
 
 def post(
