@@ -6,8 +6,8 @@ from pathlib import Path
 
 from adapters.storage.checkpoint import Checkpointer
 
-ROWS, TRANSACTIONS = 200, 300
-ROW_BYTES = 400
+ROWS, TRANSACTIONS = 2_000, 150
+ROW_BYTES = 200
 
 
 def _connect(path: Path) -> sqlite3.Connection:
