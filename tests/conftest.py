@@ -12,11 +12,13 @@ _LAST = ("postgres", "process", "slow")
 _ON_POSTGRES = {"postgres", "postgres_url", "own_postgres"}
 
 # A shared machine is slow at times, and that is no failure; CI tries the same examples each time.
-for profile, is_fixed in (("default", False), ("ci", True)):
+# `make test ARGS=--hypothesis-profile=deep` looks further.
+for profile, examples in (("default", 50), ("ci", 50), ("deep", 2_000)):
     settings.register_profile(
         profile,
+        max_examples=examples,
         deadline=None,
-        derandomize=is_fixed,
+        derandomize=profile == "ci",
         suppress_health_check=[HealthCheck.too_slow],
     )
 settings.load_profile("ci" if os.environ.get("CI") else "default")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.calls import (
@@ -520,7 +520,6 @@ def test_late_event_corrects_the_figures_and_settles_nothing_anew() -> None:
     assert "late_event" in kept.notes
 
 
-@settings(max_examples=200)
 @given(stories(), st.data())
 def test_any_loss_is_closed_by_the_sweep_with_a_named_reason(
     story: Story, data: st.DataObject

@@ -239,6 +239,7 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
     run(test)
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_nothing_is_not_read_from_for_ever() -> None:
     """Whoever sends on without reading the answers is stopped before they fill our memory."""
 
@@ -348,6 +349,7 @@ def test_a_compressed_body_is_not_unpacked() -> None:
     run(test)
 
 
+@pytest.mark.slow
 def test_a_slow_body_is_408() -> None:
     """A body that does not come in its time is given up, as a whole and not byte by byte."""
 
@@ -365,6 +367,7 @@ def test_a_slow_body_is_408() -> None:
     run(test, body_seconds=0.3)
 
 
+@pytest.mark.slow
 def test_slow_headers_are_closed_without_an_answer() -> None:
     """A connection whose first request does not come in its time is closed, dribbling or mute."""
 
@@ -376,6 +379,7 @@ def test_slow_headers_are_closed_without_an_answer() -> None:
     run(test, header_seconds=0.2)
 
 
+@pytest.mark.slow
 def test_a_connection_that_was_used_may_stay_idle_for_longer() -> None:
     """The limit of the first request is not that of an idle connection, which has its own."""
 
@@ -442,6 +446,7 @@ def test_what_is_no_http_is_a_problem_that_quotes_nothing(broken: bytes) -> None
     run(test)
 
 
+@pytest.mark.slow
 def test_a_body_that_breaks_off_is_no_fault_of_ours() -> None:
     """A client that leaves, or breaks the rules, in the middle of its body is refused, counted as
     the caller's fault, and reaches no handler.
@@ -590,6 +595,7 @@ def test_stopping_finishes_what_was_begun() -> None:
     run(test, hold)
 
 
+@pytest.mark.slow
 def test_stopping_does_not_wait_for_ever() -> None:
     """A request that does not end is cut when its time is over."""
 

@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from adapters.storage.checkpoint import Checkpointer
 
 ROWS, TRANSACTIONS = 2_000, 150
@@ -34,6 +36,7 @@ def _write(path: Path, connect: Callable[[], sqlite3.Connection]) -> tuple[int, 
     return most, count
 
 
+@pytest.mark.slow
 def test_the_log_begins_anew_instead_of_growing(tmp_path: Path) -> None:
     """The log stays far below what was written, and every row is there."""
     path = tmp_path / "store.db"
@@ -42,6 +45,7 @@ def test_the_log_begins_anew_instead_of_growing(tmp_path: Path) -> None:
     assert most < ROWS * TRANSACTIONS * ROW_BYTES / 2
 
 
+@pytest.mark.slow
 def test_a_checkpointer_that_cannot_connect_leaves_the_copying_to_the_writer(
     tmp_path: Path,
 ) -> None:
