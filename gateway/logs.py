@@ -6,6 +6,7 @@ here, after the same processors. Nothing is set up before :func:`configure` is c
 
 import logging
 import re
+import select
 import sys
 import threading
 import traceback
@@ -36,7 +37,7 @@ def configure(
     ``secrets`` are values that never come out, wherever they stand (those under four characters
     cannot be told from other text and are left). Tracebacks, which never show local variables,
     come out at ``level="debug"`` only; else an error is one line of type, message and place.
-    A log line that cannot be written is dropped: logging fails no call.
+    A log line that cannot be written is dropped: logging neither fails nor delays a call.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     renderers: list[Processor] = [_as_json]
@@ -74,14 +75,33 @@ class _Output:
         self.name = name
 
     def write(self, line: str) -> None:
+        line += "\n"
         try:
             with self._lock:
-                sys.stderr.write(line + "\n")
-                sys.stderr.flush()
+                for start in range(0, len(line), _PIECE):
+                    if _is_stuck():
+                        return
+                    sys.stderr.write(line[start : start + _PIECE])
+                    sys.stderr.flush()
         except (OSError, ValueError):
             pass  # a full disk or a closed stream: the call goes on without its line
 
     debug = info = warning = error = critical = write
+
+
+_PIECE = select.PIPE_BUF // 4
+"""Characters, of up to four bytes: what a pipe that takes anything takes without waiting."""
+
+
+def _is_stuck() -> bool:
+    """Whether whoever reads standard error has stopped: waiting for him would hold up the calls."""
+    try:
+        descriptor = sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        return False  # a stream of Python's own
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return not poll.poll(0)
 
 
 class _Library(logging.Handler):

@@ -1,6 +1,8 @@
+import fcntl
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -286,6 +288,23 @@ def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stderr", closed)
     log.error("x")
     logging.getLogger("aiohttp").error("x")
+
+
+def test_a_reader_that_stops_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the pipe is full lines are dropped whole, and no call waits for them."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 16_384)
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        logs.configure()
+        for n in range(200):
+            log.warning("refused", n=n, detail="x" * 500)
+        monkeypatch.undo()
+        os.set_blocking(reading, False)
+        *lines, torn = pipe.read().decode().split("\n")
+    assert torn == ""
+    assert [json.loads(line)["n"] for line in lines] == list(range(len(lines)))
+    assert 0 < len(lines) < 200
 
 
 def test_foreign_logs_with_wrong_arguments_or_levels_come_out(stderr: Captured) -> None:
