@@ -31,7 +31,7 @@ class Checkpointer:
         self._rows = 0
         self._due = threading.Event()
         self._copied = False
-        self._closing = False
+        self._closing = threading.Event()
         writer.execute("PRAGMA wal_autocheckpoint = 0")
         self._thread = threading.Thread(target=self._work, name="store-checkpoint", daemon=True)
         self._thread.start()
@@ -49,17 +49,22 @@ class Checkpointer:
 
     def close(self) -> None:
         """End the thread; the rest of the log is copied when the last connection closes."""
-        self._closing = True
+        self._closing.set()
         self._due.set()
         self._thread.join()
 
     def _work(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-        while self._due.wait() and not self._closing:
+        with contextlib.suppress(OSError):  # a sandbox may forbid it, which must not end the thread
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        while not self._closing.is_set():
+            self._due.wait()
+            if self._closing.is_set():
+                return
             # A connection that fails leaves all copying to the writer, which is slower, not less.
             with contextlib.suppress(sqlite3.Error), contextlib.closing(self._connect()) as own:
                 self._copy(own)
                 self._copy(own)  # what came meanwhile, so that the writer finds next to nothing
+            # Cleared before the loop asks whether it ends: this may have been the word to end.
             self._due.clear()
             self._copied = True
 

@@ -27,6 +27,10 @@ class Rerun(Exception):
     """The transaction lost against another one; running it again is right."""
 
 
+class Taken(Rerun):
+    """A row was there already: another process was faster, or made the same id."""
+
+
 class Away(Exception):
     """The engine cannot be reached, or cannot write; nothing is wrong with the transaction."""
 
@@ -71,7 +75,7 @@ class Connection(Protocol):
         """Run a statement; returns the number of rows it touched."""
 
     def write(self, writes: Sequence[tuple[Bulk, list[tuple[Any, ...]]]]) -> None:
-        """Write rows, a statement a table; ``Rerun`` where a row was there already."""
+        """Write rows, a statement a table; ``Taken`` where a row was there already."""
 
     def commit(self) -> None:
         """Make the transaction durable."""

@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.engine import Dialect, make_url
 
-from adapters.storage.database import Away, Bulk, Prepared, Rerun
+from adapters.storage.database import Away, Bulk, Prepared, Rerun, Taken
 from gateway.errors import Misconfigured, Transient, Trouble
 
 _WRITER = (
@@ -110,7 +110,7 @@ class PostgresConnection:
             raise _translated(error) from error
         for cursor, (_, rows) in zip(cursors, writes, strict=True):
             if cursor.rowcount != len(rows):
-                raise Rerun("a row was there already")
+                raise Taken("a row was there already")
 
     def commit(self) -> None:
         try:

@@ -46,5 +46,8 @@ def load(path: Path) -> RouteCache:
     cache = RouteCache()
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         for line in file:
-            cache.numbers.update((route.number, route) for route in _decode(line))
+            try:
+                cache.numbers.update((route.number, route) for route in _decode(line))
+            except UnicodeDecodeError as error:
+                raise msgspec.DecodeError("it is not UTF-8") from error
     return cache

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite as dialects
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.checkpoint import Checkpointer
-from adapters.storage.database import Away, Bulk, Prepared, Rerun
+from adapters.storage.database import Away, Bulk, Prepared, Rerun, Taken
 from gateway.errors import Misconfigured, Transient, Trouble
 
 _AWAY = {
@@ -73,7 +73,7 @@ class SqliteConnection:
         try:
             for bulk, rows in writes:
                 if self._sqlite.executemany(bulk.sql, rows).rowcount != len(rows):
-                    raise Rerun("a row was there already")
+                    raise Taken("a row was there already")
                 self._rows += len(rows)
         except sqlite3.Error as error:
             raise _translated(error) from error

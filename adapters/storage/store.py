@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from adapters.storage.database import Away, Connection, Database, Rerun
+from adapters.storage.database import Away, Connection, Database, Rerun, Taken
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.readers import Readers
 from adapters.storage.transaction import Statements, StoreTransaction
@@ -311,10 +311,10 @@ class SqlStore:
         return True
 
     def _gone(self, error: Exception) -> None:
-        self._drop_connection()
         if self.down is None or self.down == _NOT_OPENED:
             _log.error("the store is away: %s", error)
-        self.down = str(error)
+        self.down = str(error)  # before the connection is closed, which may take a while
+        self._drop_connection()
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -333,11 +333,14 @@ class SqlStore:
             self._fail(units, Transient(Trouble.STORE_DOWN, self.down))
             return
         started = time.perf_counter()
+        taken: Taken | None = None
         for _ in range(1 + _RERUNS):
+            taken = None
             try:
                 results = self._attempt(units)
             except Rerun as lost:
                 trouble = Transient(Trouble.STORE_CONFLICT, str(lost))
+                taken = lost if isinstance(lost, Taken) else None
             except Away as error:
                 trouble = Transient(Trouble.STORE_DOWN, str(error))
                 # At COMMIT it may have arrived: the keys make running it again safe.
@@ -352,7 +355,12 @@ class SqlStore:
                     self.last_commit = self.routes_checked = time.time()
                     self._call_on_loop(self._settle, results, time.perf_counter() - started)
                 return
-        self._fail(units, trouble)
+        if taken is not None:
+            # Who lost a race has seen the other's row by now: it is one unit's own id that is
+            # taken, and neither its neighbours nor what is spooled behind it may wait for that.
+            self._run_alone(units, taken)
+        else:
+            self._fail(units, trouble)
 
     def _run_alone(self, units: list[_Unit], error: Exception) -> None:
         """After ``error``: each unit in a transaction of its own, so that one fails alone."""

@@ -39,7 +39,7 @@ class Ids:
     """
 
     def __init__(self, node: int) -> None:
-        self._node = (node % (1 << _NODE_BITS)) << _SEQUENCE_BITS
+        self.node = node
         self._last = 0  # (milliseconds << sequence bits) + sequence
 
     def next(self, now: int) -> int:
@@ -48,7 +48,8 @@ class Ids:
         self._last = tick if tick > self._last else self._last + 1
         milliseconds = self._last >> _SEQUENCE_BITS
         sequence = self._last & ((1 << _SEQUENCE_BITS) - 1)
-        return milliseconds << (_NODE_BITS + _SEQUENCE_BITS) | self._node | sequence
+        node = self.node % (1 << _NODE_BITS)
+        return (milliseconds << _NODE_BITS | node) << _SEQUENCE_BITS | sequence
 
 
 class Scope(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import secrets
 import signal
 import time
@@ -23,7 +24,7 @@ from gateway.config import Config
 from gateway.domain.values import SECOND, Ids
 from gateway.errors import Misconfigured, Transient
 from gateway.main.chores import State, chores, running
-from gateway.main.store import check_schema, database_of, spool_folder
+from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
 from gateway.usecases import calls
 from metrics.exposition import Metrics
@@ -48,6 +49,8 @@ def serve(config: Config) -> None:
 
 
 async def _serve(config: Config) -> None:
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a connection is a file
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,6 +109,18 @@ def _replay(store: Store) -> Callable[[bytes], Awaitable[object]]:
     return replay
 
 
+def _new_ids(store: SqlStore) -> Callable[[int], int]:
+    """Makes ids that no other process makes; by chance alone until the store has been asked."""
+    ids = Ids(secrets.randbelow(1024))
+
+    def new_id(now: int) -> int:
+        if store.start_number is not None:
+            ids.node = store.start_number
+        return ids.next(now)
+
+    return new_id
+
+
 def _listeners(
     config: Config, store: SqlStore, spool: FileSpool, state: State, metrics: Metrics
 ) -> dict[str, Listener]:
@@ -116,14 +131,13 @@ def _listeners(
 
     public: list[Route] = []
     if config.twilio is not None:
-        ids = Ids(store.start_number or secrets.randbelow(1024))
         voice = twilio.Voice(
             store=store,
             spool=spool,
             verifier=Verifier(
                 config.public_url, config.twilio.auth_token, config.twilio.auth_token_previous
             ),
-            ids=ids.next,
+            ids=_new_ids(store),
             observer=metrics,
             public_url=config.public_url,
             log=structlog.get_logger("gateway.twilio"),
@@ -184,10 +198,12 @@ def _gauges(metrics: Metrics, store: SqlStore, spool: FileSpool, state: State) -
 
 
 def _check_if_reachable(config: Config) -> None:
-    """A start with the server down forwards from the snapshot; any other wrong is refused."""
+    """A start with the server down, or on a full disk, forwards from the snapshot; any other wrong
+    is refused.
+    """
     try:
         check_schema(config)
     except Transient as error:
-        if config.storage.url.startswith("sqlite"):
+        if config.storage.url.startswith("sqlite") and not is_disk_at_fault(error):
             raise Misconfigured([f"[storage] {config.storage.url}: {error.detail}"]) from error
         _log.error("starting without the store", error=error.detail)

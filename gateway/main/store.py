@@ -1,18 +1,20 @@
 """The store, for commands that run beside the daemon."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from adapters.storage import backup as backups
 from adapters.storage import migrate as migrations
 from adapters.storage.calls import CallReader
-from adapters.storage.database import Away, Rerun
+from adapters.storage.database import Away, Connection, Rerun
 from adapters.storage.postgres import Postgres
-from adapters.storage.provisioning import RouteCache
+from adapters.storage.provisioning import ProvisioningInTransaction, RouteCache
 from adapters.storage.spool import resend_dead, waiting_in
 from adapters.storage.sqlite import Sqlite
 from adapters.storage.transaction import Statements, StoreTransaction
@@ -20,8 +22,8 @@ from gateway.config import Config
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import EVERYBODY, Scope
-from gateway.errors import Misconfigured, Transient, Trouble
-from gateway.ports import CallRecord, Transaction
+from gateway.errors import Misconfigured, Permanent, Transient, Trouble
+from gateway.ports import CallRecord
 from gateway.usecases import provisioning
 from gateway.usecases.provisioning import Changes
 
@@ -62,22 +64,40 @@ def check_schema(config: Config) -> None:
         migrations.check(_engine(database))
 
 
+def is_disk_at_fault(error: Transient) -> bool:
+    """Whether SQLite could not be asked because its disk is full or fails: on a full one it cannot
+    make the files beside the store that it needs for reading, either.
+    """
+    cause = error.__cause__
+    code = getattr(cause.orig, "sqlite_errorcode", 0) if isinstance(cause, DBAPIError) else 0
+    return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
 def apply(config: Config, changes: Changes) -> int:
     """Write a difference; works beside a running daemon, which takes it up within a second.
 
     Raises:
         Transient: another was faster, or the store is away.
     """
-    with transaction_on(config) as tx:
+    with _connected(config) as (connection, sql):
+        cache = RouteCache()
+        cache.version = changes.base_version  # the daemons wait: all routes are not read again
+        tx = StoreTransaction(connection, sql, cache)
         version, _ = provisioning.apply(tx, changes)
+        tx.flush()
+        connection.commit()
     return version
 
 
 def provisioned(config: Config) -> "Provisioned":
-    """The version of the provisioning, all advertisers and all numbers."""
-    with transaction_on(config) as tx:
-        version = tx.provisioning.version(EVERYBODY)
-        return (version, *tx.provisioning.everything(EVERYBODY))
+    """The version of the provisioning, all advertisers and all numbers.
+
+    Read outside of any transaction that daemons would wait for, the version first: whoever
+    applies to it is refused where another came between.
+    """
+    with _connected(config) as (connection, sql):
+        held = ProvisioningInTransaction(connection, sql.provisioning)
+        return (held.version(EVERYBODY), *held.everything(EVERYBODY))
 
 
 def list_calls(
@@ -126,20 +146,15 @@ Provisioned = tuple[int, dict[str, Advertiser], dict[str, TrackedNumber]]
 
 
 @contextmanager
-def transaction_on(config: Config) -> Iterator[Transaction]:
-    """A transaction of a command, committed at the end."""
+def _connected(config: Config) -> Iterator[tuple[Connection, Statements]]:
+    """A command's connection; what is not committed in it is rolled back."""
     database = database_of(config)
     with _translated():
         connection = database.writer()
         try:
-            tx = StoreTransaction(connection, Statements(database.dialect), RouteCache())
-            yield tx
-            tx.flush()
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
+            yield connection, Statements(database.dialect)
         finally:
+            connection.rollback()
             connection.close()
 
 
@@ -154,6 +169,8 @@ def _translated() -> Iterator[None]:
         raise Transient(Trouble.STORE_DOWN, str(error)) from error
     except DBAPIError as error:
         raise Transient(Trouble.STORE_DOWN, str(error.orig).partition("\n")[0]) from error
+    except psycopg.Error as error:  # rights that are missing, for example
+        raise Permanent(Trouble.STORE_FAULT, str(error).partition("\n")[0]) from error
 
 
 def _engine(database: Sqlite | Postgres) -> Engine:

@@ -4,10 +4,12 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import hypothesis
+import msgspec
 import pytest
 from hypothesis import strategies as st
 
@@ -25,6 +27,7 @@ from gateway.domain.values import (
     Reply,
     Scope,
     encode_reply,
+    micros,
 )
 from gateway.errors import Refusal, Refused, Transient, Trouble
 from gateway.ports import CallRecord, Lane, Transaction
@@ -129,6 +132,23 @@ async def test_a_call_is_kept_with_all_that_its_events_add_up_to(engine: Engine)
     assert (kept.call.outcome, kept.call.outcome_reason) == ("accepted", "min_talk_seconds")
     assert observer.facts == model.facts
     assert len(observer.settled) == 1
+
+
+@on_a_loop
+async def test_a_carrier_s_absurd_clock_costs_no_event(engine: Engine) -> None:
+    """Thousands of years between two of its times are kept as what a column holds at the most."""
+    sid = new_sid()
+    times = (("ringing", 1, 1900), ("in-progress", 2, 9000))
+    legs = [
+        msgspec.structs.replace(
+            leg(sid, status, seq, START), provider_at=micros(datetime(year, 1, 1, tzinfo=UTC))
+        )
+        for status, seq, year in times
+    ]
+    async with engine.store() as store:
+        await tell(store, [voice(sid), *legs])
+    (kept,) = engine.records()
+    assert (kept.call.state, kept.call.ring_seconds) == ("talking", 2**31 - 1)
 
 
 @on_a_loop

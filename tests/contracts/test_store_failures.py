@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.storage.database import Away, Rerun
@@ -21,6 +22,7 @@ from tests.support.calls import NUMBER, answered_call, incoming, new_sid, voice
 from tests.support.stores import (
     FLYER,
     PATIENT,
+    SIGN,
     Engine,
     Faulty,
     Gate,
@@ -152,6 +154,24 @@ async def test_a_transaction_that_lost_four_times_is_given_back(engine: Engine) 
         await store.run(record, withheld)
     assert len(kept(engine)) == 1
     assert observer.facts == [Noted("withheld_caller")]
+
+
+@on_a_loop
+async def test_an_id_that_is_taken_fails_alone_and_for_good(engine: Engine) -> None:
+    """Two processes that made the same id: the second call is a unit's own failure, which neither
+    its neighbours share nor a spool waits for, and the first call stays as it is.
+    """
+    first, good = incoming(voice(new_sid())), incoming(voice(new_sid()))
+    double = msgspec.structs.replace(incoming(voice(new_sid(), number=SIGN.number)), id=first.id)
+    async with engine.store(limits=PATIENT) as store:
+        await store.run(record, first)
+        (before,) = engine.records()
+        reply, failed = await in_one_batch(store, [(record, good), (record, double)])
+    assert reply == dial(FLYER)
+    assert isinstance(failed, Permanent)
+    assert before in engine.records()
+    assert failed.reason is Trouble.STORE_FAULT
+    assert kept(engine) == sorted([first.event.call, good.event.call])
 
 
 @pytest.mark.parametrize("arrived", [True, False], ids=["arrived", "did not arrive"])

@@ -259,7 +259,8 @@ class FileSpool:
             if failures < _FAILURES:
                 return False
             await self._on_disk(self._bury, record)
-            _log.error("a spooled event is dead: %s", type(error).__name__)
+            told = error if isinstance(error, Permanent) else type(error).__name__
+            _log.error("a spooled event is dead: %s", told)
         else:
             self.replayed += 1
         self._failures.pop(record.body, None)

@@ -14,7 +14,7 @@ import pytest
 from adapters.storage.calls import CallReader
 from adapters.storage.database import Away, Prepared, Rerun, reading
 from adapters.storage.migrate import engine_for, migrate
-from adapters.storage.postgres import Postgres, PostgresConnection, _translated
+from adapters.storage.postgres import WRITER_NAME, Postgres, PostgresConnection, _translated
 from adapters.storage.sqlite import Sqlite
 from gateway.errors import Misconfigured, Transient, Trouble
 from gateway.usecases.calls import record
@@ -231,7 +231,9 @@ def test_the_password_is_in_no_text() -> None:
 
 
 def test_options_of_the_url_do_not_get_in_the_way(postgresql: Engine) -> None:
-    """Whoever sets a timeout of his own in the URL gets a connection, with ours."""
+    """Whoever sets a timeout of his own in the URL gets a connection, with ours; and the name by
+    which a restore finds the daemons stays.
+    """
     conninfo = postgresql.database().conninfo  # type: ignore[union-attr]
     address = f"postgresql://{conninfo['user']}@{conninfo['host']}:{conninfo['port']}"
     url = f"{address}/{conninfo['dbname']}?connect_timeout=9&application_name=gateway"
@@ -243,7 +245,7 @@ def test_options_of_the_url_do_not_get_in_the_way(postgresql: Engine) -> None:
             connection.rows(Prepared(f"SHOW {name}", (), {}))[0][0]
             for name in ("application_name", "lock_timeout", "statement_timeout")
         ]
-    assert shown == ["gateway", "500ms", "1s"]
+    assert shown == [WRITER_NAME, "500ms", "1s"]
 
 
 @pytest.mark.parametrize(("durability", "commit"), [("full", "on"), ("normal", "off")])

@@ -57,6 +57,15 @@ def test_a_damaged_snapshot_is_told(tmp_path: Path) -> None:
         snapshot.load(path)
 
 
+def test_a_snapshot_with_a_wrong_byte_is_told_likewise(tmp_path: Path) -> None:
+    """A disk that garbles text must not keep the daemon from starting."""
+    path = tmp_path / "routes"
+    snapshot.save(cache_of(FLYER), path)
+    path.write_bytes(path.read_bytes().replace(b"flyer", b"fl\xffer"))
+    with pytest.raises(msgspec.DecodeError):
+        snapshot.load(path)
+
+
 def test_a_snapshot_that_cannot_be_written_leaves_the_former(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
