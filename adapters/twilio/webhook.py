@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -96,16 +96,20 @@ def _unquoted(text: str) -> str:
     r"""``text`` percent-decoded, as ``unquote(text, errors="strict")`` does it.
 
     ``%2B`` is what Python writes as ``\x2B``, and its own unescaping is one pass in C, where
-    ``unquote`` is a loop in Python. What it cannot read (a percent sign that escapes nothing,
-    an escape that is no UTF-8) is left to ``unquote``.
+    ``unquote`` is a loop in Python: 64 KiB of percent signs, which anybody may post, would hold
+    the loop for longer than a hundred webhooks do.
     """
     if "%" not in text:
         return text
+    escaped = text.encode().replace(b"\\", rb"\\")
     try:
-        escaped = text.encode().replace(b"\\", rb"\\").replace(b"%", rb"\x")
-        return codecs.escape_decode(escaped)[0].decode()
-    except ValueError:
-        return unquote(text, errors="strict")
+        decoded = codecs.escape_decode(escaped.replace(b"%", rb"\x"))[0]
+    except ValueError:  # a percent sign that escapes nothing stays as it is
+        decoded = codecs.escape_decode(_escaping_percent(rb"\\x", escaped))[0]
+    return decoded.decode()
+
+
+_escaping_percent = re.compile(rb"%(?=[0-9A-Fa-f]{2})").sub
 
 
 # --- the signature ---
@@ -238,13 +242,22 @@ def _read_fallback(fields: dict[str, str], received_at: int) -> Event:
         "fallback",
         fields,
         received_at,
+        # Asked for another document of the same call it is another event: the answer to the
+        # first one forwards, and a caller who has talked must not be forwarded again.
+        seq=int(fields.get("ErrorUrl", "").endswith("/twilio/dial")),
         status=_optional(fields, "CallStatus", _STATUS),
         detail=_text(fields, "ErrorCode"),
     )
 
 
 def _arrival(
-    kind: str, fields: dict[str, str], received_at: int, status: str = "", detail: str = ""
+    kind: str,
+    fields: dict[str, str],
+    received_at: int,
+    *,
+    seq: int = 0,
+    status: str = "",
+    detail: str = "",
 ) -> Event:
     caller = fields.get("From", "")
     if len(caller) > _LONGEST_CALLER:
@@ -254,6 +267,7 @@ def _arrival(
         call=_required(fields, "CallSid", _SID),
         kind=kind,
         received_at=received_at,
+        seq=seq,
         status=status,
         detail=detail,
         number=_required(fields, "To", _NUMBER),
@@ -364,6 +378,9 @@ def _instant(fields: dict[str, str], name: str) -> int | None:
             )
         else:
             read = parsedate_to_datetime(text[:_LONGEST_TIMESTAMP])
-        return micros(read if read.tzinfo else read.replace(tzinfo=UTC))
+        instant = micros(read if read.tzinfo else read.replace(tzinfo=UTC))
     except (ValueError, OverflowError, IndexError):  # whatever email.utils makes of nonsense
         raise _absurd(name) from None
+    if not 1900 <= read.year <= 9000:  # at the ends of the calendar other zones have no such date
+        raise _absurd(name)
+    return instant

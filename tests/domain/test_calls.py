@@ -469,6 +469,14 @@ def test_times_of_an_answered_call() -> None:
     assert call.ended_at == NOW + 48 * SECOND
 
 
+def test_a_dial_that_does_not_name_its_leg_leaves_the_answered_one() -> None:
+    """The carrier may leave DialCallSid out; the leg that was answered still tells the times."""
+    nameless = action("completed", "", bridged=True, detail="in-progress")
+    events = [*ANSWERED[:5], nameless, ANSWERED[6]]
+    call = Kept().hear(events, since=NOW).known
+    assert (call.result, call.ring_seconds, call.talk_seconds) == ("answered", 6, 42)
+
+
 def test_legs_tell_their_targets_and_seconds() -> None:
     """Legs come in the order in which they began, with state, ring and talk of each."""
     legs = legs_of(

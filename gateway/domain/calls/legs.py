@@ -65,14 +65,16 @@ class Heard(msgspec.Struct, gc=False):
     def winner(self) -> Leg | None:
         """The leg that talked with the caller: Dial's own word first, else the first answered."""
         dial = self.dial
-        refused = None
+        refused = otherwise = None
         if dial is not None and dial.bridged is False:
             refused = dial.leg
         elif dial is not None and dial.status in ("completed", "answered"):
             named = next((leg for leg in self.legs if leg.sid == dial.leg), None)
-            return named or Leg(dial.leg, answered=True)
+            if named is not None:
+                return named
+            otherwise = Leg(dial.leg, answered=True)
         answered = [leg for leg in self.legs if leg.answered and leg.sid != refused]
-        return min(answered, key=_answer_order, default=None)
+        return min(answered, key=_answer_order, default=otherwise)
 
 
 def hear(events: Iterable[Event]) -> Heard:
@@ -155,7 +157,12 @@ def _earlier(one: int | None, other: int | None) -> int | None:
 
 
 def seconds(begin: int | None, end: int | None) -> int | None:
-    """Whole seconds between two instants; an end before its begin (skewed clocks) counts 0."""
+    """Whole seconds between two instants; an end before its begin (skewed clocks) counts 0, and
+    what a carrier's absurd clock makes of a call is bounded by what a store keeps.
+    """
     if begin is None or end is None:
         return None
-    return max(0, end - begin) // SECOND
+    return min(max(0, end - begin) // SECOND, _MOST_SECONDS)
+
+
+_MOST_SECONDS = 2**31 - 1
