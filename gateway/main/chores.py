@@ -1,6 +1,7 @@
 """What runs beside the requests: sweeps, retention, figures, the snapshot of routes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from metrics.exposition import Metrics
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
+_JUMP = 60.0  # seconds; what is less, clocks do while they are kept right
+_LONGEST_CALL = 5 * _HOUR  # Dial's longest time limit, its ringing and the wait for callbacks
 
 _log = structlog.get_logger("gateway")
 
@@ -57,6 +60,34 @@ class State:
         self._loop.call_soon_threadsafe(self.routes_dirty.set)
 
 
+class Pace:
+    """Whether our clock can be trusted to say that something is over.
+
+    A clock that was set, by hours or by months, makes calls in progress look silent and keys look
+    old. After such a jump nothing is swept or deleted until every call begun before has ended.
+    """
+
+    def __init__(self, clock: Clock, steady: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._steady = steady
+        self._offset = self._now()
+        self._trusted_from = 0.0
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the clock has run evenly for long enough; to be asked again and again."""
+        offset = self._now()
+        if abs(offset - self._offset) > _JUMP:
+            seconds = round(offset - self._offset)
+            _log.warning("our clock was set: nothing is swept for some hours", seconds=seconds)
+            self._trusted_from = self._steady() + _LONGEST_CALL
+        self._offset = offset
+        return self._steady() >= self._trusted_from
+
+    def _now(self) -> float:
+        return self._clock() / SECOND - self._steady()
+
+
 def chores(
     config: Config,
     database: Database,
@@ -69,13 +100,20 @@ def chores(
     reader = CallReader(database.dialect)
     outbox = OutboxReader(database.dialect)
 
+    pace = Pace(clock)
+
     async def sweep() -> None:
         await asyncio.sleep(1)
-        while await store.run(calls.sweep, clock(), Lane.BACKGROUND) == calls.SWEEP_AT_ONCE:
+        while (
+            pace.is_even
+            and await store.run(calls.sweep, clock(), Lane.BACKGROUND) == calls.SWEEP_AT_ONCE
+        ):
             pass
 
     async def forget() -> None:
         await asyncio.sleep(60)
+        if not pace.is_even:
+            return
         for what, seconds in (
             ("unknown", config.retention.unknown_hours * _HOUR),
             ("payloads", config.retention.raw_days * _DAY),
