@@ -9,7 +9,9 @@ import re
 import select
 import sys
 import threading
+import time
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
@@ -37,7 +39,9 @@ def configure(
     ``secrets`` are values that never come out, wherever they stand (those under four characters
     cannot be told from other text and are left). Tracebacks, which never show local variables,
     come out at ``level="debug"`` only; else an error is one line of type, message and place.
-    A log line that cannot be written is dropped: logging neither fails nor delays a call.
+    A log line that cannot be written is dropped: logging neither fails nor delays a call. Of
+    lines that say the same for the same reason, 60 a minute come out; a later one tells how many
+    did not.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     renderers: list[Processor] = [_as_json]
@@ -47,6 +51,7 @@ def configure(
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _Flood(),
             _Errors(with_traceback=level == "debug"),
             _Mask(numbers=numbers == "masked", secrets=secrets),
             _Stamp(timezone),
@@ -102,6 +107,32 @@ def _is_stuck() -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return not poll.poll(0)
+
+
+class _Flood:
+    """Lets through so many lines of a kind a minute: strangers, too, can make us write lines."""
+
+    _MOST = 60
+    _SECONDS = 60.0
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._counts: Counter[tuple[str, ...]] = Counter()
+        self._dropped: Counter[tuple[str, ...]] = Counter()
+
+    def __call__(self, logger: WrappedLogger, method: str, entry: EventDict) -> EventDict:
+        now = time.monotonic()
+        if now - self._began >= self._SECONDS:
+            self._began = now
+            self._counts.clear()
+        kind = (logger.name, method, str(entry.get("event")), str(entry.get("reason", "")))
+        self._counts[kind] += 1
+        if self._counts[kind] > self._MOST:
+            self._dropped[kind] += 1
+            raise structlog.DropEvent
+        if dropped := self._dropped.pop(kind, 0):
+            entry["dropped"] = dropped
+        return entry
 
 
 class _Library(logging.Handler):

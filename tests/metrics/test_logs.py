@@ -345,3 +345,22 @@ def test_configuring_again_reaches_loggers_that_were_used(stderr: Captured) -> N
     log.info("two")
     logging.getLogger("lib").info("three")
     assert [line["event"] for line in stderr.lines()] == ["two", "three"]
+
+
+def test_a_flood_of_one_kind_is_cut_and_counted(
+    stderr: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers fill no disk: of lines alike some come out, and the next minute tells the rest."""
+    now = [0.0]
+    monkeypatch.setattr("gateway.logs.time.monotonic", lambda: now[0])
+    logs.configure()
+    for request in range(1_000):
+        log.warning("webhook refused", reason="signature_wrong", request=str(request))
+    log.warning("webhook refused", reason="not_a_form")
+    before = len(stderr.lines())
+    assert before < 100
+    now[0] += 60
+    log.warning("webhook refused", reason="signature_wrong")
+    *_, last = stderr.lines()
+    assert last["dropped"] == 1_000 - (before - 1)
+    assert stderr.lines()[-2]["reason"] == "not_a_form"
