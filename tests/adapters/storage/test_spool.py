@@ -562,8 +562,7 @@ async def test_an_event_that_cannot_be_buried_is_not_lost(
         await eventually(lambda: one._failures.get(b"bad", 0) > 6)
         assert one.waiting == 1
         elsewhere.close()
-        await eventually(lambda: one.dead == 1)
-        assert one.waiting == 0
+        await eventually(lambda: (one.dead, one.waiting) == (1, 0))
 
 
 @on_a_loop
