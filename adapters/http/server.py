@@ -46,7 +46,7 @@ _CUT_SECONDS = 0.2
 
 
 class Limits:
-    """What a client may take: sizes in bytes, times in seconds."""
+    """What a client may take, in seconds and connections; sizes are the routes' own."""
 
     def __init__(
         self,
@@ -56,14 +56,12 @@ class Limits:
         idle_seconds: float = 75,
         linger_seconds: float = 1,
         connections: int = 10_000,
-        max_body: int = 65_536,
     ) -> None:
         self.header_seconds = header_seconds
         self.body_seconds = body_seconds
         self.idle_seconds = idle_seconds
         self.linger_seconds = linger_seconds  # for the rest of a body that was refused
         self.connections = connections
-        self.max_body = max_body
 
 
 class _Connection(RequestHandler):

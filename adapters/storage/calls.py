@@ -43,19 +43,17 @@ class CallStatements:
     """The statements of this module, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        def keys_of_one_provider(*, locked: bool) -> Prepared:
-            statement = (
-                select(provider_keys.c.key, provider_keys.c.id)
-                .where(
-                    provider_keys.c.provider == bindparam("provider"),
-                    among(dialect, provider_keys.c.key, "keys"),
-                )
-                .order_by(provider_keys.c.key)
-            )
-            return prepare(dialect, statement.with_for_update() if locked else statement)
-
         by_id = among(dialect, calls.c.id, "ids")
-        self.lock_keys = keys_of_one_provider(locked=True)
+        self.lock_keys = prepare(
+            dialect,
+            select(provider_keys.c.key, provider_keys.c.id)
+            .where(
+                provider_keys.c.provider == bindparam("provider"),
+                among(dialect, provider_keys.c.key, "keys"),
+            )
+            .order_by(provider_keys.c.key)
+            .with_for_update(),
+        )
         self.load_calls = prepare(dialect, select(calls).where(by_id))
         self.load_events = prepare(
             dialect, select(call_events).where(among(dialect, call_events.c.call_id, "ids"))

@@ -55,7 +55,6 @@ class Bulk(NamedTuple):
     """A statement that writes many rows of one table at once."""
 
     sql: str
-    columns: int
 
 
 class Connection(Protocol):
@@ -148,7 +147,7 @@ def prepare_bulk(
         statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
     else:
         statement = statement.on_conflict_do_nothing()
-    return Bulk(prepare(dialect, statement).sql, len(names))
+    return Bulk(prepare(dialect, statement).sql)
 
 
 @contextmanager

@@ -115,7 +115,6 @@ class SqlStore:
         self.cache = cache or RouteCache()
         self.down: str | None = _NOT_OPENED
         """Why nothing can be stored at the moment, if so."""
-        self.last_commit = time.time()
         self.routes_checked = 0.0
         """When the route cache was last found equal to the store (seconds since 1970)."""
         self.start_number: int | None = None
@@ -352,7 +351,7 @@ class SqlStore:
                 return
             else:
                 if results:
-                    self.last_commit = self.routes_checked = time.time()
+                    self.routes_checked = time.time()
                     self._call_on_loop(self._settle, results, time.perf_counter() - started)
                 return
         if taken is not None:
