@@ -39,6 +39,10 @@ _astuple = msgspec.structs.astuple
 _FIXED = {"id", "provider", "sid", "number", "caller", "advertiser", "medium", "received_at"}
 
 
+def _load_events(dialect: Dialect) -> Prepared:
+    return prepare(dialect, select(call_events).where(among(dialect, call_events.c.call_id, "ids")))
+
+
 class CallStatements:
     """The statements of this module, compiled once."""
 
@@ -55,9 +59,7 @@ class CallStatements:
             .with_for_update(),
         )
         self.load_calls = prepare(dialect, select(calls).where(by_id))
-        self.load_events = prepare(
-            dialect, select(call_events).where(among(dialect, call_events.c.call_id, "ids"))
-        )
+        self.load_events = _load_events(dialect)
         self.insert_keys = prepare_bulk(dialect, provider_keys)
         self.upsert_calls = prepare_bulk(
             dialect, calls, update=[c.name for c in calls.c if c.name not in _FIXED]
@@ -319,7 +321,7 @@ class CallReader:
     """The reading side: never on the writer's connection."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._sql = CallStatements(dialect)
+        self._load_events = _load_events(dialect)
         known = and_(callers.c.advertiser == calls.c.advertiser, callers.c.caller == calls.c.caller)
         page = (
             select(calls, callers.c.first_call)
@@ -348,7 +350,7 @@ class CallReader:
             row[0]: History((row[1], row[2]), row[0], Call(*row[:-1]), [], {}) for row in rows
         }
         if histories:
-            for row in connection.rows(self._sql.load_events, ids=list(histories)):
+            for row in connection.rows(self._load_events, ids=list(histories)):
                 _recall(histories[row[0]], row)
         return [
             CallRecord(history.call, history.events, _repeat(history.call, row[-1]))
