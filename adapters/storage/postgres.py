@@ -37,9 +37,9 @@ WRITER_NAME = "tsunagi-writer"
 
 _WRITERS = Prepared(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    " AND application_name = 'tsunagi-writer'",
-    names=(),
-    constants={},
+    " AND application_name = %s",
+    names=("name",),
+    constants={"name": WRITER_NAME},
 )
 
 _SETTINGS_OFF = Prepared(
