@@ -11,6 +11,7 @@ from tests.e2e.conftest import NewDaemon
 from tests.support.carrier import LONGEST_ANSWER, TimedCarrier, assert_forwarded_and_kept
 from tests.support.daemon import Daemon, measured
 from tests.support.postgres import PostgresServer
+from tests.support.stores import eventually
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -52,7 +53,7 @@ async def _outage(
         TimedCarrier(daemon, seed=5, speed=150, duplicates=0.1, disorder=0.1) as carrier,
         carrier.calling(rate=6) as played,
     ):
-        await asyncio.sleep(1.5)
+        await eventually(lambda: len(carrier.posts) > 50)
         begin()
         try:
             await asyncio.to_thread(daemon.wait_until, "degraded", 5)
@@ -60,7 +61,8 @@ async def _outage(
         finally:
             end()
         await asyncio.to_thread(daemon.wait_until, "ready")
-        await asyncio.sleep(1)
+        before = len(carrier.posts)
+        await eventually(lambda: len(carrier.posts) > before + 30)
     daemon.wait_until("ready")
     assert_forwarded_and_kept(carrier, played, daemon)
     return carrier
