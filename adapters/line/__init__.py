@@ -1,0 +1,1 @@
+"""LINE official accounts: webhooks in, replies and pushes out, and a simulated platform."""
