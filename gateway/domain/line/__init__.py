@@ -1,0 +1,1 @@
+"""LINE official accounts: what their friends do, and what is answered."""
