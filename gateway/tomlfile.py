@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ _KINDS: dict[type[Any], str] = {
     bool: "true or false",
     list: "a list",
     dict: "a table",
+    float: "a number with a point",
+    datetime: "a time with an offset, without quotes",
+    date: "a day, without quotes",
 }
 _LONGEST_SHOWN = 100
 _MOST_SECRET_BYTES = 65_536
@@ -52,7 +56,8 @@ class Key(msgspec.Struct, frozen=True):
 
     name: str
     kind: type[Any]
-    """What TOML makes of it: one of ``str``, ``int``, ``bool``, ``list``, ``dict``."""
+    """What TOML makes of it: one of ``str``, ``int``, ``bool``, ``list``, ``dict``,
+    ``float``, ``datetime``, ``date``."""
     check: Check
     doc: str
     """One line for the reference: what it means, and its unit."""
@@ -65,6 +70,8 @@ class Key(msgspec.Struct, frozen=True):
     """Never shown; ``<name>_file`` may name a file that holds it."""
     each: Check | None = None
     """The check of every entry of a list of texts."""
+    keys: "tuple[Key, ...]" = ()
+    """The keys of a table within, or of each table of a list of such."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,6 +149,8 @@ def _take_key(
             raise Wrong(f"is not {_KINDS[key.kind]}", f"write {_like(key)}")
         if key.each is not None:
             given = [_take_entry(entry, key.each, place(name), folder, problems) for entry in given]
+        elif key.keys:
+            given = _take_within(given, key.keys, place(name), folder, problems)
         return key.check(given, folder)
     except Wrong as wrong:
         problems.append(line(place(name), shows, wrong))
@@ -156,6 +165,22 @@ def _take_entry(entry: object, check: Check, place: str, folder: Path, problems:
     except Wrong as wrong:
         problems.append(line(place, entry, wrong))
         return entry
+
+
+def _take_within(
+    given: Any, keys: Sequence[Key], place: str, folder: Path, problems: list[str]
+) -> Any:
+    """The values of a table within a table, or of a list of such."""
+    if isinstance(given, dict):
+        return take(given, keys, lambda name: f"{place}.{name}", folder, problems)
+    values = []
+    for ordinal, entry in enumerate(given, 1):
+        where = f"{place}[{ordinal}]"
+        if isinstance(entry, dict):
+            values.append(_take_within(entry, keys, where, folder, problems))
+        else:
+            problems.append(line(where, entry, Wrong("is not a table", "write { … }")))
+    return values
 
 
 def _secret(file: object, folder: Path) -> str:
@@ -193,6 +218,8 @@ def shown(value: object) -> str:
     """``value`` about as it was written: on one line, not too long, without passwords."""
     if isinstance(value, Secret):
         return repr(value)
+    if isinstance(value, date):  # a datetime is one, too
+        return value.isoformat()
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = re.sub(r"(://[^:/?#]*:).*@", r"\1•••@", text)
     text = re.sub(r"([?&]password=)[^&\"]*", r"\1•••", text)

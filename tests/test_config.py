@@ -68,9 +68,16 @@ def test_the_carriers_section_is_read(tmp_path: Path) -> None:
     assert config.twilio.api_url == "https://api.twilio.com"
 
 
-def test_sections_of_later_services_are_accepted(tmp_path: Path) -> None:
+def test_sections_beside_the_carrier_are_accepted(tmp_path: Path) -> None:
     """[line], [smtp] and [smtp_in] are read as the contract has them."""
-    text = '[line]\n[smtp]\nrelay = "mail.example.jp:25"\n[smtp_in]\ndomain = "bounce.example.jp"\n'
+    text = """
+        public_url = "https://gw.example.jp"
+        [line]
+        [smtp]
+        relay = "mail.example.jp:25"
+        [smtp_in]
+        domain = "bounce.example.jp"
+        """
     config = load(written(tmp_path, text), {})
     assert config.line is not None
     assert config.line.data_api_url == "https://api-data.line.me"

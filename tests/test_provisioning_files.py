@@ -14,7 +14,9 @@ from gateway.domain.provisioning import Plan
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.errors import Misconfigured
-from gateway.provisioning import ADVERTISER, OUTCOME, TRACKED_NUMBER, read
+from gateway.provisioning import read
+from gateway.provisioning.advertisers import ADVERTISER
+from gateway.provisioning.numbers import OUTCOME, TRACKED_NUMBER
 
 BAD = sorted((Path(__file__).parent / "provisioning").glob("bad-*.toml"))
 ACME = Advertiser("acme", "Acme 美容室")
@@ -39,7 +41,11 @@ def planned(
     paths = [folder / f"{ordinal}.toml" for ordinal in range(1, len(texts) + 1)]
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
-    return read(paths, {a.id: a for a in advertisers}, {n.number: n for n in numbers})
+    held = {
+        "advertiser": {party.id: party for party in advertisers},
+        "tracked_number": {number.number: number for number in numbers},
+    }
+    return read(paths, held)
 
 
 def problems(
@@ -57,14 +63,14 @@ def problems(
 def test_each_bad_file_gets_its_messages(path: Path) -> None:
     """The lines of each numbered mistake are pinned, all of them and in their order."""
     with pytest.raises(Misconfigured) as caught:
-        read([path], {}, {})
+        read([path], {})
     said = [problem.replace(f"{path.parent}/", "") for problem in caught.value.problems]
     assert said == path.with_suffix(".expected").read_text().splitlines()
 
 
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     """The required keys are enough: operator as parent, parallel, 25 seconds, no recording."""
-    assert planned(tmp_path, ACME_TOML + NUMBER_TOML) == Plan((ACME,), (NUMBER,))
+    assert planned(tmp_path, ACME_TOML + NUMBER_TOML) == Plan((ACME, NUMBER))
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -102,19 +108,19 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         min_talk_seconds=30,
     )
     party = Advertiser("media-x", "株式会社　Media X", "media")
-    assert planned(tmp_path, text) == Plan((party,), (route,))
+    assert planned(tmp_path, text) == Plan((party, route))
 
 
 def test_files_may_refer_to_each_other_in_any_order(tmp_path: Path) -> None:
     """All files are one description."""
-    assert planned(tmp_path, NUMBER_TOML, ACME_TOML) == Plan((ACME,), (NUMBER,))
+    assert planned(tmp_path, NUMBER_TOML, ACME_TOML) == Plan((ACME, NUMBER))
 
 
 def test_files_may_refer_to_what_the_store_holds(tmp_path: Path) -> None:
     """Parents and advertisers need not be described again."""
     text = ACME_TOML + 'parent = "media-x"\n'
-    assert planned(tmp_path, text, advertisers=(MEDIA,)).advertisers[0].parent == "media-x"
-    assert planned(tmp_path, NUMBER_TOML, advertisers=(ACME,)).numbers == (NUMBER,)
+    assert planned(tmp_path, text, advertisers=(MEDIA,)).wanted[0].parent == "media-x"
+    assert planned(tmp_path, NUMBER_TOML, advertisers=(ACME,)).wanted == (NUMBER,)
 
 
 def test_an_entity_in_two_files_is_refused(tmp_path: Path) -> None:
@@ -177,7 +183,7 @@ def test_entities_are_taken_away_by_name_alone(tmp_path: Path) -> None:
         removed = true
         """
     plan = planned(tmp_path, text, advertisers=(ACME,), numbers=(NUMBER,))
-    assert plan == Plan(removed_advertisers=("acme",), removed_numbers=("+815031000001",))
+    assert plan == Plan(removed=(("advertiser", "acme"), ("tracked_number", "+815031000001")))
 
 
 def test_an_advertiser_with_something_left_is_not_taken_away(tmp_path: Path) -> None:
@@ -197,7 +203,7 @@ def test_an_advertiser_goes_when_its_numbers_move_to_another(tmp_path: Path) -> 
     old = Advertiser("old", "Old")
     route = TrackedNumber("+815031000001", "old", "flyer", ("+81312345678",))
     text = ACME_TOML + '[[advertiser]]\nid = "old"\nremoved = true\n' + NUMBER_TOML
-    assert planned(tmp_path, text, advertisers=(old,), numbers=(route,)).numbers == (NUMBER,)
+    assert planned(tmp_path, text, advertisers=(old,), numbers=(route,)).wanted == (ACME, NUMBER)
 
 
 # --- what must hold with the store ---
@@ -236,7 +242,7 @@ def test_a_number_may_forward_to_one_that_goes(tmp_path: Path) -> None:
     text = NUMBER_TOML + '[[tracked_number]]\nnumber = "+81312345678"\nremoved = true\n'
     gone = TrackedNumber("+81312345678", "acme", "old", ("+819012345678",))
     plan = planned(tmp_path, text, advertisers=(ACME,), numbers=(gone,))
-    assert (plan.numbers, plan.removed_numbers) == ((NUMBER,), ("+81312345678",))
+    assert plan == Plan((NUMBER,), (("tracked_number", "+81312345678"),))
 
 
 # --- the tables ---

@@ -9,6 +9,7 @@ import pytest
 import adapters.storage.provisioning
 from gateway import cli
 from gateway import main as wiring
+from gateway.domain.routing import TrackedNumber
 from gateway.provisioning import read
 from gateway.usecases.provisioning import difference
 from tests.adapters.twilio.forms import VOICE
@@ -44,13 +45,16 @@ def test_apply_makes_nobody_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     changed = tmp_path / "provisioning.toml"
     changed.write_text(PROVISIONING.replace("flyer", "poster"))
     with daemon.locked():
-        version, advertisers, numbers = wiring.provisioned(settings)
-    changes = difference(version, advertisers, numbers, read([changed], advertisers, numbers))
+        version, held = wiring.provisioned(settings)
+    changes = difference(version, held, read([changed], held))
     with monkeypatch.context() as patched:
         patched.setattr(adapters.storage.provisioning, "_number", None)
         assert wiring.apply(settings, changes) == version + 1
+    _, held = wiring.provisioned(settings)
     assert {"poster", "web"} < {
-        number.medium for number in wiring.provisioned(settings)[2].values()
+        number.medium
+        for number in held[TrackedNumber.table].values()
+        if isinstance(number, TrackedNumber)
     }
 
 

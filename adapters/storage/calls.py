@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, select, tuple_
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import (
@@ -16,18 +16,19 @@ from adapters.storage.database import (
     prepare_bulk,
     reading,
 )
-from adapters.storage.schema import (
+from adapters.storage.retention import Progress
+from adapters.storage.schema.calls import (
     call_events,
     call_payloads,
     callers,
     calls,
     provider_keys,
-    retention,
     unknown_calls,
 )
 from gateway.domain.calls import Call, Event
 from gateway.domain.values import SECOND, Reply, Scope, encode_reply, first_id
 from gateway.ports import CallRecord, History
+from gateway.usecases.calls import Incoming
 
 _ROWS_OF_A_CALL = 10
 """About so many rows go with a call: its key, its events, their payloads."""
@@ -78,6 +79,12 @@ class CallStatements:
             .order_by(calls.c.due_at)
             .limit(bindparam("most")),
         )
+        self.key_of = prepare(
+            dialect,
+            select(calls.c.provider, calls.c.sid, calls.c.id).where(
+                calls.c.id == bindparam("call")
+            ),
+        )
         self._retention(dialect, by_id)
 
     def _retention(self, dialect: Dialect, by_id: ColumnElement[bool]) -> None:
@@ -124,10 +131,7 @@ class CallStatements:
                 (calls, calls.c.id),
             )
         ]
-        self.done_until = prepare(
-            dialect, select(retention.c.done_until).where(retention.c.what == bindparam("subject"))
-        )
-        self.set_done_until = prepare_bulk(dialect, retention, update=["done_until"])
+        self.progress = Progress(dialect)
 
 
 class CallsInTransaction:
@@ -146,8 +150,11 @@ class CallsInTransaction:
         self._unknown: dict[int, tuple[str, str]] = {}
         self.writes = 0
 
-    def load(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Lock and load all that is held of the calls ``keys``, before any unit runs."""
+    def load(self, units: Sequence[Incoming]) -> None:
+        """Lock and load the calls that ``units`` are about, before any of them runs."""
+        self._load([unit.key for unit in units])
+
+    def _load(self, keys: Sequence[tuple[str, str]]) -> None:
         wanted: dict[str, list[str]] = {}
         for provider, sid in set(keys):
             wanted.setdefault(provider, []).append(sid)
@@ -178,6 +185,12 @@ class CallsInTransaction:
         if history.call is not None and not scope.covers(history.call.advertiser):
             return History(key, new_id, events=[], replies={})
         return history
+
+    def get(self, scope: Scope, call: int) -> History | None:
+        found = self._by_id(self._connection.rows(self._sql.key_of, call=call))
+        if not found or found[0].call is None or not scope.covers(found[0].call.advertiser):
+            return None
+        return found[0]
 
     def keep(self, scope: Scope, history: History, event: Event, reply: Reply, raw: str) -> None:
         self.writes += 1
@@ -222,16 +235,20 @@ class CallsInTransaction:
 
     def due(self, scope: Scope, now: int, limit: int) -> Sequence[History]:
         rows = self._connection.rows(self._sql.due, now=now, most=limit)
-        due = {id_: (provider, sid) for provider, sid, id_ in rows}
-        self.load([key for key in due.values() if key not in self._loaded])
-        # A call older than its key (an outage of weeks) is swept all the same.
+        return self._by_id(rows)
+
+    def _by_id(self, rows: list[tuple[Any, ...]]) -> list[History]:
+        """Lock and load the calls of ``rows`` (provider, its id, id)."""
+        wanted = {id_: (provider, sid) for provider, sid, id_ in rows}
+        self._load([key for key in wanted.values() if key not in self._loaded])
+        # A call older than its key is found all the same.
         keyless = {
             id_: History(key, id_, events=[], replies={}, is_new=False)
-            for id_, key in due.items()
+            for id_, key in wanted.items()
             if key not in self._loaded or self._loaded[key].id != id_
         }
         self._fill(keyless)
-        return [keyless.get(id_) or self._loaded[key] for id_, key in due.items()]
+        return [keyless.get(id_) or self._loaded[key] for id_, key in wanted.items()]
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         self.writes += 1
@@ -241,13 +258,12 @@ class CallsInTransaction:
         if what == "unknown":
             return self._forget_unknown(cut, limit // _ROWS_OF_A_CALL)
         most = limit if what == "keys" else limit // _ROWS_OF_A_CALL
-        done = self._connection.rows(self._sql.done_until, subject=what)
-        begin = done[0][0] if done else 0
+        begin = self._sql.progress.of(self._connection, what)
         rows = self._connection.rows(self._sql.calls_between, begin=begin, before=cut, most=most)
         if not rows:
             return 0
         self._forget(rows, calls_too=what == "calls")
-        self._connection.write([(self._sql.set_done_until, [(what, rows[-1][0] + 1)])])
+        self._sql.progress.reach(self._connection, what, rows[-1][0] + 1)
         return len(rows)
 
     def _forget_unknown(self, cut: int, most: int) -> int:
@@ -255,7 +271,7 @@ class CallsInTransaction:
         # Not those that a unit before this one works on; and the others are locked before they are
         # looked at again: their call may come at this very moment, in another process.
         rows = [row for row in rows if row[1:] not in self._loaded]
-        self.load([row[1:] for row in rows])
+        self._load([row[1:] for row in rows])
         rows = [
             row for row in rows if (held := self._loaded.get(row[1:])) is None or held.call is None
         ]
@@ -317,15 +333,21 @@ def _recall(history: History, row: tuple[Any, ...]) -> None:
     history.replies[event.key] = reply
 
 
+def with_first_call() -> Select[Any]:
+    """Calls, each with the first call of its caller at the advertiser, as
+    :meth:`CallReader.records` takes them.
+    """
+    known = and_(callers.c.advertiser == calls.c.advertiser, callers.c.caller == calls.c.caller)
+    return select(calls, callers.c.first_call).select_from(calls.outerjoin(callers, known))
+
+
 class CallReader:
     """The reading side: never on the writer's connection."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._load_events = _load_events(dialect)
-        known = and_(callers.c.advertiser == calls.c.advertiser, callers.c.caller == calls.c.caller)
         page = (
-            select(calls, callers.c.first_call)
-            .select_from(calls.outerjoin(callers, known))
+            with_first_call()
             .where(calls.c.id > bindparam("after"), calls.c.received_at >= bindparam("since"))
             .order_by(calls.c.id)
             .limit(bindparam("most"))
@@ -346,6 +368,10 @@ class CallReader:
         else:
             whose = sorted(scope.advertisers)
             rows = connection.rows(self._page_of, after=after, since=since, most=limit, whose=whose)
+        return self.records(connection, rows)
+
+    def records(self, connection: Connection, rows: list[tuple[Any, ...]]) -> list[CallRecord]:
+        """What people see of ``rows``: each a call, and the first call of its caller."""
         histories = {
             row[0]: History((row[1], row[2]), row[0], Call(*row[:-1]), [], {}) for row in rows
         }

@@ -1,24 +1,281 @@
-"""The outbox: effects that wait to be delivered. Its workers come with the first effect."""
+"""The outbox in the store: effects that wait to be carried out, and those that were."""
 
-from sqlalchemy import bindparam, func, select
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Connection, prepare
-from adapters.storage.schema import outbox
+from adapters.storage.database import Connection, among, prepare
+from adapters.storage.outbox_statements import FAILED, OPEN, WAITING, OutboxStatements
+from adapters.storage.quota import QuotasInTransaction
+from adapters.storage.schema.effects import outbox
+from adapters.storage.schema.sending import send_stops
+from gateway.domain.effects import NEVER, Effect
+from gateway.domain.values import SECOND, Scope, first_id
+from gateway.ports.outbox import HALTED, Claimed, Outcome, Rewritten
+
+EVERYBODYS = "*"
+"""Stands for all advertisers where sends are halted."""
+
+_HALTED_SECONDS = 10
+"""So long a halted effect is put off: as long as it may take to go on after `--resume`."""
+
+
+class OutboxInTransaction:
+    """See :class:`gateway.ports.outbox.Outbox`. New effects wait until :meth:`flush`."""
+
+    def __init__(self, connection: Connection, statements: OutboxStatements) -> None:
+        self._connection = connection
+        self._sql = statements
+        self._new: dict[str, Effect] = {}
+        self._quotas: QuotasInTransaction | None = None
+        self._writes = 0
+        self.stops = StopsInTransaction(connection, statements)
+
+    @property
+    def writes(self) -> int:
+        quotas = 0 if self._quotas is None else self._quotas.writes
+        return self._writes + self.stops.writes + quotas
+
+    @property
+    def quotas(self) -> QuotasInTransaction:
+        if self._quotas is None:
+            self._quotas = QuotasInTransaction(self._connection, self._sql.quotas)
+        return self._quotas
+
+    def add(self, scope: Scope, effect: Effect) -> None:
+        self._writes += 1
+        self._new.setdefault(effect.key, effect)
+
+    def cancel(
+        self, scope: Scope, stream: str, kind: str = "", begin: int = 0, before: int = NEVER
+    ) -> int:
+        self._writes += 1
+        queued = [
+            key
+            for key, effect in self._new.items()
+            if effect.stream == stream
+            and begin <= effect.order_at < before
+            and kind in ("", effect.kind)
+        ]
+        for key in queued:
+            del self._new[key]
+        given = {"of_stream": stream, "begin": begin, "before": before}
+        if kind:
+            gone = self._connection.run(self._sql.cancel_kind, only_kind=kind, **given)
+        else:
+            gone = self._connection.run(self._sql.cancel, **given)
+        return len(queued) + gone
+
+    def claim(
+        self, scope: Scope, now: int, kinds: Sequence[str], limit: int, lease_seconds: int
+    ) -> Sequence[Claimed]:
+        self._writes += 1
+        run, rows, sql = self._connection.run, self._connection.rows, self._sql
+        store_now = now if sql.clock is None else rows(sql.clock)[0][0]
+        given = {
+            "now": now,
+            "store_now": store_now,
+            "latest": max(now, store_now),
+            "kinds": list(kinds),
+            "most": limit,
+        }
+        if stopped := self.stops.stopped():
+            whose = {
+                "halted": list(HALTED),
+                "whose": sorted(stopped),
+                "all_halted": int(EVERYBODYS in stopped),
+            }
+            until = now + _HALTED_SECONDS * SECOND
+            run(sql.put_off, now=now, most=limit, put_off_until=until, **whose)
+            found = rows(sql.due_but_halted, **given, **whose)
+        else:
+            found = rows(sql.due, **given)
+        ids = [id_ for (id_,) in found]
+        if not ids:
+            return []
+        run(sql.lease, ids=ids, until=store_now + lease_seconds * SECOND, now=now)
+        return [Claimed(*row) for row in rows(sql.claimed, ids=ids)]
+
+    def settle(
+        self, scope: Scope, now: int, outcomes: Sequence[tuple[Claimed, Outcome]]
+    ) -> Sequence[Outcome]:
+        self._writes += 1
+        ids = [claimed.id for claimed, _ in outcomes]
+        held = {row[0]: row[1:] for row in self._connection.rows(self._sql.held, ids=ids)}
+        standing: dict[int, tuple[Claimed, Outcome]] = {}
+        for claimed, outcome in outcomes:
+            state, attempts = held.get(claimed.id, ("done", 0))
+            ours = state == "leased" and attempts == claimed.attempts
+            if ours or (outcome.state == "done" and state != "done"):
+                standing[claimed.id] = (claimed, outcome)
+        if standing:
+            settled = [_settled(now, *pair) for pair in standing.values()]
+            self._connection.write([(self._sql.settle, settled)])
+        return [outcome for _, outcome in standing.values()]
+
+    def rewrite(self, scope: Scope, rewritten: Sequence[Rewritten]) -> None:
+        self._writes += 1
+        rows = [(r.kind, r.payload, r.stream, r.give_up_at, r.id) for r in rewritten]
+        if rows:
+            self._connection.write([(self._sql.rewrite, rows)])
+
+    def resend(self, scope: Scope, effect: int, now: int) -> bool:
+        given: dict[str, Any] = {"effect": effect, "now": now}
+        if scope.advertisers is None:
+            touched = self._connection.run(self._sql.resend, **given)
+        else:
+            whose = sorted(scope.advertisers)
+            touched = self._connection.run(self._sql.resend_of, whose=whose, **given)
+        self._writes += touched  # where nothing was touched, a refusal is that unit's alone
+        return touched > 0
+
+    def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
+        self._writes += 1
+        cut = first_id(before)
+        if what == "outbox":
+            return self._connection.run(self._sql.forget, before=cut, most=limit)
+        begin = self._sql.progress.of(self._connection, what)
+        rows = self._connection.rows(self._sql.between, begin=begin, before=cut, most=limit)
+        if rows:
+            self._connection.run(self._sql.blank, ids=[id_ for (id_,) in rows])
+            self._sql.progress.reach(self._connection, what, rows[-1][0] + 1)
+        return len(rows)
+
+    def flush(self) -> None:
+        """Write everything that units asked for."""
+        if self._new:
+            # Sorted, so that two processes that ask for the same wait instead of deadlocking.
+            rows = [_row(effect) for _, effect in sorted(self._new.items())]
+            self._connection.write([(self._sql.insert, rows)])
+        if self._quotas is not None:
+            self._quotas.flush()
+
+
+def _row(effect: Effect) -> tuple[Any, ...]:
+    """The columns of a new effect."""
+    return (
+        effect.id,
+        effect.advertiser,
+        effect.kind,
+        effect.key,
+        effect.payload,
+        "waiting",
+        effect.due_at,
+        None,  # leased_until
+        0,  # attempts
+        None,  # last_error
+        effect.stream,
+        effect.order_at,
+        effect.give_up_at,
+        None,  # tried_at
+        None,  # ended_at
+        effect.origin,
+        "",  # result
+        0,  # unclear
+    )
+
+
+def _settled(now: int, claimed: Claimed, outcome: Outcome) -> tuple[Any, ...]:
+    """The columns of :data:`_SETTLED`, and the id."""
+    attempts = claimed.attempts if outcome.tried else claimed.attempts - 1
+    return (
+        outcome.state,
+        outcome.due_at or now,
+        None,
+        attempts,
+        claimed.unclear + outcome.unclear,
+        claimed.tried_at if attempts else None,
+        outcome.error or None,
+        None if outcome.state == "waiting" else now,
+        outcome.result,
+        claimed.id,
+    )
+
+
+class StopsInTransaction:
+    """See :class:`gateway.ports.outbox.Stops`."""
+
+    def __init__(self, connection: Connection, statements: OutboxStatements) -> None:
+        self._connection = connection
+        self._sql = statements
+        self.writes = 0
+
+    def knows(self, scope: Scope, advertiser: str) -> bool:
+        return bool(self._connection.rows(self._sql.advertiser, whose=advertiser))
+
+    def stop(self, scope: Scope, advertiser: str, now: int, by: str) -> None:
+        self.writes += 1
+        self._connection.write([(self._sql.insert_stops, [(advertiser, now, by)])])
+
+    def resume(self, scope: Scope, advertiser: str) -> bool:
+        self.writes += 1
+        return self._connection.run(self._sql.delete_stop, whose=advertiser) > 0
+
+    def stopped(self) -> set[str]:
+        """Whose sends are halted."""
+        return {advertiser for (advertiser,) in self._connection.rows(self._sql.stops)}
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """An effect that did not happen, or of which nobody knows; without its payload."""
+
+    id: int
+    advertiser: str
+    kind: str
+    state: str
+    stream: str
+    origin: str
+    attempts: int
+    last_error: str | None
+    tried_at: int | None
+    ended_at: int | None
+    result: str
 
 
 class OutboxReader:
-    """What waits, for the metrics."""
+    """What waits and what failed, read beside the writer."""
 
     def __init__(self, dialect: Dialect) -> None:
         waiting = (
             select(outbox.c.kind, func.count(), func.min(outbox.c.due_at))
-            .where(outbox.c.state == bindparam("state"))
+            .where(OPEN, WAITING)
             .group_by(outbox.c.kind)
         )
         self._waiting = prepare(dialect, waiting)
+        failed = (
+            select(*(outbox.c[name] for name in Failed.__struct_fields__))
+            .where(FAILED, outbox.c.id > bindparam("after"))
+            .order_by(outbox.c.id)
+            .limit(bindparam("most"))
+        )
+        self._failed = prepare(dialect, failed)
+        self._failed_of = prepare(
+            dialect, failed.where(among(dialect, outbox.c.advertiser, "whose"))
+        )
+        self._stops = prepare(dialect, select(send_stops.c.advertiser))
 
     def waiting(self, connection: Connection) -> dict[str, tuple[int, int]]:
         """By kind: how many effects wait, and when the oldest was due (microseconds)."""
-        rows = connection.rows(self._waiting, state="waiting")
-        return {kind: (count, oldest) for kind, count, oldest in rows}
+        return {kind: (count, oldest) for kind, count, oldest in connection.rows(self._waiting)}
+
+    def failed(
+        self, connection: Connection, scope: Scope, *, after: int, limit: int
+    ) -> list[Failed]:
+        """Effects that are dead or unknown, oldest first, with ids beyond ``after``."""
+        if scope.advertisers is None:
+            rows = connection.rows(self._failed, after=after, most=limit)
+        else:
+            whose = sorted(scope.advertisers)
+            rows = connection.rows(self._failed_of, after=after, most=limit, whose=whose)
+        return [Failed(*row) for row in rows]
+
+    def stopped(self, connection: Connection) -> frozenset[str]:
+        """Whose sends are halted; ``*`` for everybody's."""
+        return frozenset(advertiser for (advertiser,) in connection.rows(self._stops))

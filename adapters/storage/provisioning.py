@@ -1,13 +1,20 @@
-"""Advertisers and tracked numbers in the store, and the cache of routes made of them."""
+"""What is provisioned, in the store, and the cache of it that daemons decide by."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import bindparam, literal_column, select, update
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, Rerun, prepare, prepare_bulk
-from adapters.storage.schema import advertisers, provisioning_version, tracked_numbers
+from adapters.storage.schema.provisioning import (
+    advertisers,
+    entities,
+    provisioning_version,
+    tracked_numbers,
+)
+from gateway.domain.provisioning import KIND, KINDS, Entity, Held
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import Scope
@@ -23,6 +30,9 @@ class ProvisioningStatements:
         )
         self.numbers = prepare(
             dialect, select(tracked_numbers).where(tracked_numbers.c.version > bindparam("version"))
+        )
+        self.entities = prepare(
+            dialect, select(entities).where(entities.c.version > bindparam("version"))
         )
         self.raise_version = prepare(
             dialect,
@@ -49,18 +59,43 @@ class ProvisioningStatements:
             tracked_numbers,
             update=[c.name for c in tracked_numbers.c if c.name != "number"],
         )
+        self.write_entities = prepare_bulk(
+            dialect, entities, update=["advertiser", "body", "removed", "version"]
+        )
+
+
+E = TypeVar("E")
+
+def _plain(value: object) -> str:
+    """A secret as the text that it is; it is shown as dots elsewhere."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+_DECODE = {kind.table: msgspec.json.Decoder(kind).decode for kind in KINDS}
 
 
 class RouteCache:
-    """All routes in memory, with the version of the provisioning they stand for.
+    """All that is provisioned, in memory, with the version that it stands for.
 
-    One thread changes it, others look up single numbers: a dict allows that.
+    One thread changes it, others look up single entities: a dict allows that.
     """
 
     def __init__(self) -> None:
         self.version = -1
-        self.numbers: dict[str, TrackedNumber] = {}
-        self.advertisers: dict[str, Advertiser] = {}
+        self.held: dict[str, dict[str, Entity]] = _nothing()
+
+    @property
+    def numbers(self) -> dict[str, TrackedNumber]:
+        """The routes by number."""
+        return self.held[TrackedNumber.table]  # type: ignore[return-value]  # kept by kind
+
+    @property
+    def advertisers(self) -> dict[str, Advertiser]:
+        """The advertisers by id."""
+        return self.held[Advertiser.table]  # type: ignore[return-value]  # kept by kind
 
     @property
     def loaded(self) -> bool:
@@ -76,13 +111,15 @@ class RouteCache:
         # (version -1) is void, too, once the store itself can be asked.
         anew = self.version < 0 or version < self.version
         since = -1 if anew else self.version
-        numbers = {} if anew else self.numbers
-        parties = {} if anew else self.advertisers
+        held = _nothing() if anew else self.held
         for row in connection.rows(sql.advertisers, version=since):
-            _take(parties, row[0], _advertiser(row), removed=row[-2])
+            _take(held, _advertiser(row), removed=row[-2])
         for row in connection.rows(sql.numbers, version=since):
-            _take(numbers, row[0], _number(row), removed=row[-2])
-        self.numbers, self.advertisers, self.version = numbers, parties, version
+            _take(held, _number(row), removed=row[-2])
+        for kind, _, _, body, removed, _ in connection.rows(sql.entities, version=since):
+            if kind in _DECODE:  # of a later release, maybe, which was here before this one
+                _take(held, _DECODE[kind](body), removed=removed)
+        self.held, self.version = held, version
         return True
 
 
@@ -97,6 +134,21 @@ class RoutesInTransaction:
         return route if route is not None and scope.covers(route.advertiser) else None
 
 
+class EntitiesInTransaction:
+    """See :class:`gateway.ports.Entities`."""
+
+    def __init__(self, cache: RouteCache) -> None:
+        self._cache = cache
+
+    def find(self, scope: Scope, kind: type[E], key: str) -> E | None:
+        found = self._cache.held[_table(kind)].get(key)
+        return found if found is not None and scope.covers(found.owner) else None  # type: ignore[return-value]  # kept by kind
+
+    def all(self, scope: Scope, kind: type[E]) -> Sequence[E]:
+        held = self._cache.held[_table(kind)]
+        return [held[key] for key in sorted(held) if scope.covers(held[key].owner)]  # type: ignore[misc]  # kept by kind
+
+
 class ProvisioningInTransaction:
     """See :class:`gateway.ports.Provisioning`."""
 
@@ -108,44 +160,63 @@ class ProvisioningInTransaction:
     def version(self, scope: Scope) -> int:
         return int(self._connection.rows(self._sql.version)[0][0])
 
-    def everything(self, scope: Scope) -> tuple[dict[str, Advertiser], dict[str, TrackedNumber]]:
+    def everything(self, scope: Scope) -> Held:
         cache = RouteCache()
         cache.refresh(self._connection, self._sql)
-        return (
-            {id_: a for id_, a in cache.advertisers.items() if scope.covers(id_)},
-            {n: t for n, t in cache.numbers.items() if scope.covers(t.advertiser)},
-        )
+        return {
+            table: {key: entity for key, entity in held.items() if scope.covers(entity.owner)}
+            for table, held in cache.held.items()
+        }
 
-    def write(
-        self,
-        scope: Scope,
-        written: Sequence[Advertiser],
-        numbers: Sequence[TrackedNumber],
-        removed: Sequence[Advertiser | TrackedNumber],
-    ) -> int:
+    def write(self, scope: Scope, wanted: Sequence[Entity], removed: Sequence[Entity]) -> int:
         self.writes += 1
         known = self.version(scope)
         version = known + 1
-        parties = [_advertiser_row(a, version, removed=False) for a in written]
-        routes = [_number_row(n, version, removed=False) for n in numbers]
-        for gone in removed:
-            if isinstance(gone, Advertiser):
-                parties.append(_advertiser_row(gone, version, removed=True))
-            else:
-                routes.append(_number_row(gone, version, removed=True))
         # The one row of the version is the lock between two who apply at once.
         if not self._connection.run(self._sql.raise_version, known=known):
             raise Rerun("provisioned by another at the same time")
-        writes = [(self._sql.write_advertisers, parties), (self._sql.write_numbers, routes)]
+        parties: list[tuple[Any, ...]] = []
+        routes: list[tuple[Any, ...]] = []
+        others: list[tuple[Any, ...]] = []
+        for entities_, gone in ((wanted, False), (removed, True)):
+            for entity in entities_:
+                if isinstance(entity, Advertiser):
+                    parties.append(_advertiser_row(entity, version, removed=gone))
+                elif isinstance(entity, TrackedNumber):
+                    routes.append(_number_row(entity, version, removed=gone))
+                else:
+                    others.append(_entity_row(entity, version, removed=gone))
+        writes = [
+            (self._sql.write_advertisers, parties),
+            (self._sql.write_numbers, routes),
+            (self._sql.write_entities, others),
+        ]
         self._connection.write([(bulk, rows) for bulk, rows in writes if rows])
         return version
 
+    def flush(self) -> None:
+        """Nothing waits."""
 
-def _take(into: dict[str, Any], key: str, value: object, *, removed: bool) -> None:
+
+def _nothing() -> dict[str, dict[str, Entity]]:
+    return {table: {} for table in KIND}
+
+
+def _table(kind: type[object]) -> str:
+    table: str = kind.table  # type: ignore[attr-defined]  # every kind of entity has it
+    return table
+
+
+def _take(held: dict[str, dict[str, Entity]], entity: Entity, *, removed: bool) -> None:
     if removed:
-        into.pop(key, None)
+        held[entity.table].pop(entity.key, None)
     else:
-        into[key] = value
+        held[entity.table][entity.key] = entity
+
+
+def _entity_row(entity: Entity, version: int, *, removed: bool) -> tuple[Any, ...]:
+    body = _encode(entity).decode()
+    return (entity.table, entity.key, entity.owner, body, removed, version)
 
 
 def _advertiser(row: tuple[Any, ...]) -> Advertiser:

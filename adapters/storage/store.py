@@ -16,15 +16,17 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from adapters.storage.database import Away, Connection, Database, Rerun, Taken
-from adapters.storage.provisioning import RouteCache
+from adapters.storage.provisioning import EntitiesInTransaction, RouteCache
 from adapters.storage.readers import Readers
 from adapters.storage.transaction import Statements, StoreTransaction
-from gateway.domain.calls import Fact
+
 from gateway.domain.routing import TrackedNumber
+from gateway.domain.values import EVERYBODY
 from gateway.errors import GatewayError, Permanent, Refused, Transient, Trouble
-from gateway.ports import Lane, Observer, UseCase
+from gateway.ports import Fact, Lane, Observer, UseCase
 
 R = TypeVar("R")
+E = TypeVar("E")
 
 _log = logging.getLogger("gateway.store")
 
@@ -62,7 +64,6 @@ class _Unit:
         "argument",
         "facts",
         "future",
-        "key",
         "lane",
         "lost",
         "settled",
@@ -84,7 +85,6 @@ class _Unit:
         self.lane = lane
         self.future = future
         self.since = since
-        self.key: tuple[str, str] | None = getattr(argument, "key", None)
         self.settled = False
         """Whether it counts among those that wait no more; used on the loop alone."""
         self.withdrawn = False
@@ -107,11 +107,13 @@ class SqlStore:
         limits: Limits | None = None,
         cache: RouteCache | None = None,
         on_routes: Callable[[RouteCache], None] = lambda cache: None,
+        public_url: str = "",
     ) -> None:
         self._database = database
         self._observer = observer
         self._limits = limits or Limits()
         self._on_routes = on_routes
+        self._public_url = public_url
         self.cache = cache or RouteCache()
         self.down: str | None = _NOT_OPENED
         """Why nothing can be stored at the moment, if so."""
@@ -182,6 +184,11 @@ class SqlStore:
         if not self.cache.loaded:
             raise Transient(Trouble.STORE_DOWN, "no routes were ever loaded")
         return self.cache.numbers.get(number)
+
+    def entity(self, kind: type[E], key: str) -> E | None:
+        if self.cache.version < 0:  # a snapshot holds routes alone
+            raise Transient(Trouble.STORE_DOWN, "no settings were ever loaded")
+        return EntitiesInTransaction(self.cache).find(EVERYBODY, kind, key)
 
     @property
     def waiting(self) -> int:
@@ -386,8 +393,8 @@ class SqlStore:
             raise Away("there is no connection")
         connection = self._connection
         try:
-            tx = StoreTransaction(connection, self._sql, self.cache)
-            tx.load([unit.key for unit in units if unit.key is not None])
+            tx = StoreTransaction(connection, self._sql, self.cache, self._public_url)
+            tx.load([unit.argument for unit in units])
             results: list[_Result] = []
             for unit in units:
                 writes = tx.writes

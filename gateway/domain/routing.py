@@ -1,6 +1,6 @@
 """Where the calls of a tracked number go."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -11,6 +11,8 @@ Strategy = Literal["parallel", "sequential"]
 
 class TrackedNumber(msgspec.Struct, frozen=True):
     """A number issued for one medium and forwarded to the advertiser (専用電話番号)."""
+
+    table: ClassVar[str] = "tracked_number"
 
     number: str
     advertiser: str
@@ -25,6 +27,16 @@ class TrackedNumber(msgspec.Struct, frozen=True):
     record: bool = False
     min_talk_seconds: int | None = None
     """A call with at least so much talk is accepted as an outcome by itself."""
+
+    @property
+    def key(self) -> str:
+        """Its number."""
+        return self.number
+
+    @property
+    def owner(self) -> str:
+        """The advertiser that it is forwarded to."""
+        return self.advertiser
 
 
 def dial(route: TrackedNumber) -> Dial:

@@ -1,7 +1,10 @@
 """Values that every room shares: scopes, times, ids, replies, telephone numbers."""
 
 import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import msgspec
 
@@ -12,6 +15,8 @@ _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID_EPOCH_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z: 41 bits of milliseconds last until 2094
 _NODE_BITS = 10
 _SEQUENCE_BITS = 12
+_LAST_OF_SEQUENCE = (1 << _SEQUENCE_BITS) - 1
+_LAST_OF_NODE = (1 << _NODE_BITS) - 1
 
 
 def micros(moment: datetime) -> int:
@@ -46,10 +51,82 @@ class Ids:
         """A new id for ``now`` (microseconds); a clock that steps back does not repeat one."""
         tick = max(0, now // 1000 - _ID_EPOCH_MS) << _SEQUENCE_BITS
         self._last = tick if tick > self._last else self._last + 1
-        milliseconds = self._last >> _SEQUENCE_BITS
-        sequence = self._last & ((1 << _SEQUENCE_BITS) - 1)
-        node = self.node % (1 << _NODE_BITS)
-        return (milliseconds << _NODE_BITS | node) << _SEQUENCE_BITS | sequence
+        return self._id(self._last)
+
+    def block(self, now: int, count: int) -> int:
+        """The first of ``count`` new ids; :func:`nth_id` tells the others."""
+        first = self.next(now)
+        self._last += count - 1
+        return first
+
+    def _id(self, tick: int) -> int:
+        return _id_of(tick, self.node % (1 << _NODE_BITS))
+
+
+def nth_id(first: int, ordinal: int) -> int:
+    """The id of a block that comes ``ordinal`` after its ``first`` one."""
+    node = first >> _SEQUENCE_BITS & _LAST_OF_NODE
+    milliseconds = first >> (_NODE_BITS + _SEQUENCE_BITS)
+    tick = (milliseconds << _SEQUENCE_BITS | first & _LAST_OF_SEQUENCE) + ordinal
+    return _id_of(tick, node)
+
+
+def _id_of(tick: int, node: int) -> int:
+    milliseconds, sequence = tick >> _SEQUENCE_BITS, tick & _LAST_OF_SEQUENCE
+    return (milliseconds << _NODE_BITS | node) << _SEQUENCE_BITS | sequence
+
+
+class Seed(msgspec.Struct, frozen=True):
+    """What a unit makes its ids, tokens and luck of; drawn on receipt, so that it can run again."""
+
+    first_id: int
+    """The first of a block of :attr:`ids` ids."""
+    ids: int
+    secret: bytes
+    """Sixteen bytes or more that nobody can guess."""
+
+    def draw(self) -> "Draw":
+        """A new draw, to be made where the unit begins: every run gives the same."""
+        return Draw(self)
+
+
+class Draw:
+    """Ids, tokens and luck of one run of a unit, in the order in which they are asked for."""
+
+    def __init__(self, seed: Seed) -> None:
+        self._ids: Iterator[int] = (nth_id(seed.first_id, n) for n in range(seed.ids))
+        self._secret = seed.secret
+        self._drawn = 0
+
+    def id(self) -> int:
+        """The next id.
+
+        Raises:
+            StopIteration: the unit makes more than its seed has; a fault of ours.
+        """
+        return next(self._ids)
+
+    def token(self) -> str:
+        """Twenty characters (120 bits) that nobody can guess, fit for a path."""
+        return urlsafe_b64encode(self._bytes()[:15]).decode()
+
+    def below(self, limit: int) -> int:
+        """A number from 0 to ``limit`` - 1, each as likely as the others (to within 2**-64)."""
+        return int.from_bytes(self._bytes()[:16]) % limit
+
+    def _bytes(self) -> bytes:
+        self._drawn += 1
+        return sha256(self._secret + self._drawn.to_bytes(4)).digest()
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A fact that is nothing but a count: so much more of an advertiser's metric."""
+
+    advertiser: str
+    metric: str
+    """Without the prefix, as the table of metrics names it."""
+    labels: tuple[str, ...] = ()
+    amount: int = 1
 
 
 class Scope(msgspec.Struct, frozen=True):

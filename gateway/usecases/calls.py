@@ -1,19 +1,22 @@
 """Call tracking: keep what a carrier told, and say what it should do."""
 
-from datetime import tzinfo
+from typing import ClassVar
 
 import msgspec
 
 from gateway.domain import calls
-from gateway.domain.calls import Event, Fact
+from gateway.domain.calls import Call, Event, Judged
 from gateway.domain.routing import TrackedNumber, dial
-from gateway.domain.values import EVERYBODY, REJECT, Reply, decode_reply, moment
+from gateway.domain.values import EVERYBODY, REJECT, Reply, Scope, decode_reply
 from gateway.errors import Refusal, Refused
-from gateway.ports import CallRecord, Transaction
+from gateway.ports import Fact, Transaction
 
 
 class Incoming(msgspec.Struct, frozen=True):
     """A carrier's event on its way into the store."""
+
+    room: ClassVar[str] = "calls"
+    """Which room of the transaction loads what it needs."""
 
     event: Event
     id: int
@@ -98,41 +101,42 @@ FORGET_AT_ONCE = 500
 """Rows that one unit of the background lane deletes."""
 
 
-def describe(record: CallRecord, zone: tzinfo) -> dict[str, object]:
-    """A call in the public JSON form; times are RFC 3339 with the offset of ``zone``."""
-    call = record.call
+class Judgement(msgspec.Struct, frozen=True):
+    """What a person says of a call's outcome (成果)."""
 
-    def written(instant: int | None) -> str | None:
-        return None if instant is None else moment(instant).astimezone(zone).isoformat()
+    scope: Scope
+    """Whose calls the person may judge."""
+    call: int
+    outcome: Judged
+    reason: str
+    actor: str
+    """Who it is, for the audit."""
+    at: int
 
-    return {
-        "id": str(call.id),
-        "provider_sid": call.sid,
-        "number": call.number,
-        "caller": call.caller,
-        "caller_known": call.caller is not None,
-        "medium": call.medium,
-        "advertiser": call.advertiser,
-        "state": call.state,
-        "result": call.result,
-        "closed_by": call.closed_by,
-        "received_at": written(call.received_at),
-        "answered_at": written(call.answered_at),
-        "ended_at": written(call.ended_at),
-        "ring_seconds": call.ring_seconds,
-        "talk_seconds": call.talk_seconds,
-        "settled": call.settled_at is not None,
-        "outcome": call.outcome,
-        "outcome_reason": call.outcome_reason,
-        "repeat": record.repeat,
-        "legs": [
-            {
-                "sid": leg.sid,
-                "target": leg.target,
-                "state": leg.state,
-                "ring_seconds": leg.ring_seconds,
-                "talk_seconds": leg.talk,
-            }
-            for leg in calls.legs_of(record.events)
-        ],
-    }
+
+def judge(tx: Transaction, judgement: Judgement) -> tuple[Call, tuple[Fact, ...]]:
+    """Keep a person's word on a call's outcome; returns the call as it is then.
+
+    It stands against what the talk's length says, at a settlement to come, too. A settled call is
+    counted already: counters do not move again, reports and the call itself tell the new outcome.
+
+    Raises:
+        Refused: there is no such call in the scope.
+    """
+    history = tx.calls.get(judgement.scope, judgement.call)
+    if history is None or history.call is None:
+        raise Refused(Refusal.NOT_FOUND)
+    call = history.call
+    judged = calls.judge(call, judgement.outcome, judgement.reason)
+    if judged != call:
+        tx.calls.save(judgement.scope, history, judged)
+        tx.access.audit(
+            judgement.scope,
+            judgement.at,
+            judgement.actor,
+            call.advertiser,
+            "call.judged",
+            str(call.id),
+            {"from": call.outcome, "to": judged.outcome},
+        )
+    return judged, ()

@@ -1,19 +1,14 @@
 """Provisioning: what a plan changes, and the change of it in one transaction."""
 
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
-from gateway.domain.calls import Fact
-from gateway.domain.provisioning import Plan
-from gateway.domain.routing import TrackedNumber
-from gateway.domain.tenancy import Advertiser
+from gateway.domain.provisioning import WITH_FILES, Blob, Entity, Held, Plan
 from gateway.domain.values import EVERYBODY
 from gateway.errors import Transient, Trouble
-from gateway.ports import Transaction
-
-Entity = Advertiser | TrackedNumber
+from gateway.ports import Fact, Transaction
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -35,17 +30,16 @@ class Change(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """What it is and which one, for people: ``tracked_number +815031000001``."""
         entity = self.new or self.old
-        if isinstance(entity, TrackedNumber):
-            return f"tracked_number {entity.number}"
-        return f"advertiser {entity.id if entity else ''}"
+        return f"{entity.table} {entity.key}" if entity else ""
 
     @property
     def values(self) -> dict[str, tuple[object, object]]:
-        """The fields that differ, with their old and new value; ``None`` for either that is not."""
-        old = msgspec.structs.asdict(self.old) if self.old else {}
-        new = msgspec.structs.asdict(self.new) if self.new else {}
+        """The fields that differ, with their old and new value; ``None`` for either that is not.
+        Of a secret only that it differs is told.
+        """
+        old, new = _fields(self.old), _fields(self.new)
         return {
-            field: (old.get(field), new.get(field))
+            field: ("•••", "•••") if "secret" in field else (old.get(field), new.get(field))
             for field in old | new
             if old.get(field) != new.get(field)
         }
@@ -58,30 +52,24 @@ class Changes(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
     """How many entities of the plan are in the store as it wants them."""
+    blobs: Mapping[tuple[str, str], Blob] = {}
+    """The files of entities that change, by table and key."""
 
 
-def difference(
-    base_version: int,
-    advertisers: Mapping[str, Advertiser],
-    numbers: Mapping[str, TrackedNumber],
-    plan: Plan,
-) -> Changes:
-    """What ``plan`` changes in ``advertisers`` (by id) and ``numbers`` as of ``base_version``."""
+def difference(base_version: int, held: Held, plan: Plan) -> Changes:
+    """What ``plan`` changes in what the store ``held`` as of ``base_version``."""
     found = [
-        *_compared(advertisers, {a.id: a for a in plan.advertisers}, plan.removed_advertisers),
-        *_compared(numbers, {n.number: n for n in plan.numbers}, plan.removed_numbers),
+        *(Change(held.get(new.table, {}).get(new.key), new) for new in plan.wanted),
+        *(Change(held.get(table, {}).get(key), None) for table, key in plan.removed),
     ]
     changes = tuple(change for change in found if change.old != change.new)
-    return Changes(base_version, changes, len(found) - len(changes))
-
-
-def _compared(
-    held: Mapping[str, Entity], wanted: Mapping[str, Entity], removed: tuple[str, ...]
-) -> Iterator[Change]:
-    for key, entity in wanted.items():
-        yield Change(held.get(key), entity)
-    for key in removed:
-        yield Change(held.get(key), None)
+    changed = {(change.new.table, change.new.key) for change in changes if change.new}
+    return Changes(
+        base_version,
+        changes,
+        len(found) - len(changes),
+        {name: blob for name, blob in plan.blobs.items() if name in changed},
+    )
 
 
 def apply(tx: Transaction, changes: Changes) -> tuple[int, tuple[Fact, ...]]:
@@ -95,11 +83,24 @@ def apply(tx: Transaction, changes: Changes) -> tuple[int, tuple[Fact, ...]]:
         raise Transient(Trouble.STORE_CONFLICT, "provisioned by another meanwhile; apply again")
     if not changes.changes:
         return version, ()
-    wanted = [change.new for change in changes.changes]
     version = tx.provisioning.write(
         EVERYBODY,
-        [entity for entity in wanted if isinstance(entity, Advertiser)],
-        [entity for entity in wanted if isinstance(entity, TrackedNumber)],
+        [change.new for change in changes.changes if change.new],
         [change.old for change in changes.changes if change.old and not change.new],
     )
+    for change in changes.changes:
+        _keep_file(tx, change, changes.blobs)
     return version, ()
+
+
+def _keep_file(tx: Transaction, change: Change, blobs: Mapping[tuple[str, str], Blob]) -> None:
+    if change.new is not None:
+        table, key = change.new.table, change.new.key
+        if (table, key) in blobs:
+            tx.blobs.keep(EVERYBODY, table, key, change.new.owner, blobs[table, key])
+    elif change.old is not None and change.old.table in WITH_FILES:
+        tx.blobs.drop(EVERYBODY, change.old.table, change.old.key)
+
+
+def _fields(entity: Any) -> dict[str, Any]:
+    return msgspec.structs.asdict(entity) if entity else {}

@@ -609,8 +609,9 @@ async def test_what_is_provisioned_is_read_back(engine: Engine) -> None:
     )
 
     def everything(tx: Transaction, scope: Scope) -> tuple[Any, tuple[()]]:
-        held = tx.provisioning
-        return (held.version(scope), *held.everything(scope)), ()
+        held = tx.provisioning.everything(scope)
+        version = tx.provisioning.version(scope)
+        return (version, held["advertiser"], held["tracked_number"]), ()
 
     async with engine.store() as store:
 

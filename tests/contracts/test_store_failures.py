@@ -13,10 +13,10 @@ import pytest
 from adapters.storage.database import Away, Rerun
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.store import SqlStore
-from gateway.domain.calls import Fact, Noted
+from gateway.domain.calls import Noted
 from gateway.domain.routing import dial
 from gateway.errors import Permanent, Refusal, Refused, Transient, Trouble
-from gateway.ports import Transaction
+from gateway.ports import Fact, Transaction
 from gateway.usecases.calls import Incoming, record
 from tests.support.calls import NUMBER, answered_call, incoming, new_sid, voice
 from tests.support.stores import (

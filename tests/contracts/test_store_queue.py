@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from adapters.storage.store import Limits, SqlStore
-from gateway.domain.calls import Fact
+
 from gateway.domain.routing import dial
 from gateway.errors import Transient, Trouble
-from gateway.ports import Lane, Transaction
+from gateway.ports import Fact, Lane, Transaction
 from gateway.usecases.calls import record
 from tests.support.calls import answered_call, incoming, new_sid, voice
 from tests.support.stores import (

@@ -167,9 +167,9 @@ def test_of_two_who_apply_at_once_one_is_refused(postgresql: Engine) -> None:
     statements = Statements(database.dialect)
     with closing(database.writer()) as first, closing(database.writer()) as second:
         transactions = [StoreTransaction(c, statements, RouteCache()) for c in (first, second)]
-        transactions[0].provisioning.write(EVERYBODY, [], [], [SIGN])
+        transactions[0].provisioning.write(EVERYBODY, [], [SIGN])
         with ThreadPoolExecutor(1) as thread:
-            late = thread.submit(transactions[1].provisioning.write, EVERYBODY, [ACME], [], [])
+            late = thread.submit(transactions[1].provisioning.write, EVERYBODY, [ACME], [])
             asyncio.run(eventually(lambda: waiting_for_locks(postgresql)))
             first.commit()
             with pytest.raises(Rerun):

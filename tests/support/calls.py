@@ -166,6 +166,10 @@ class _Calls:
     def find(self, scope: Scope, key: tuple[str, str], new_id: int) -> History:
         return self._histories.get(key) or History(key, new_id, events=[], replies={})
 
+    def get(self, scope: Scope, call: int) -> History | None:
+        found = (history for history in self._histories.values() if history.id == call)
+        return next(found, None)
+
     def keep(self, scope: Scope, history: History, event: Event, reply: Reply, raw: str) -> None:
         self._histories[history.key] = history
         history.is_new = False

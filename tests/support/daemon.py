@@ -150,9 +150,9 @@ class Daemon:
         path = self.folder / "provisioning.toml"
         path.write_text(files)
         settings = self.settings()
-        version, advertisers, numbers = wiring.provisioned(settings)
-        plan = provisioning.read([path], advertisers, numbers)
-        wiring.apply(settings, difference(version, advertisers, numbers, plan))
+        version, held = wiring.provisioned(settings)
+        plan = provisioning.read([path], held)
+        wiring.apply(settings, difference(version, held, plan))
 
     def rows(self, query: str) -> list[Any]:
         """What a query on the store itself says."""

@@ -5,12 +5,12 @@ A table in the code is the truth, its page is for people: a test holds the two e
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gateway.config import SECTIONS, Section
 from gateway.domain.calls import TRANSITIONS
-from gateway.provisioning import ADVERTISER, OUTCOME, TRACKED_NUMBER
+from gateway.provisioning import TABLES
 from gateway.tomlfile import Key, Wrong
 from metrics.registry import page as metrics_page
 
@@ -41,13 +41,19 @@ def configuration() -> str:
         parts += [f"### {title}\n", *_about(section)]
         parts.append(_table(section.keys, section))
     parts.append(_PROVISIONING)
-    for title, keys in (
-        ("[[advertiser]]", ADVERTISER),
-        ("[[tracked_number]]", TRACKED_NUMBER),
-        ("[tracked_number.outcome]", OUTCOME),
-    ):
-        parts += [f"### `{title}`\n", _table(keys)]
+    for table in TABLES.values():
+        parts += _tables(f"[[{table.name}]]", table.keys)
     return "\n".join(parts)
+
+
+def _tables(title: str, keys: Sequence[Key]) -> Iterator[str]:
+    """A table of a provisioning file, and those within it."""
+    yield f"### `{title}`\n"
+    yield _table(keys)
+    for key in keys:
+        if key.keys:
+            name = f"{title.strip('[]')}.{key.name}"
+            yield from _tables(f"[[{name}]]" if key.kind is list else f"[{name}]", key.keys)
 
 
 def _about(section: Section) -> list[str]:

@@ -24,11 +24,12 @@ from adapters.storage.schema import metadata
 from adapters.storage.sqlite import Sqlite
 from adapters.storage.store import Limits, SqlStore
 from adapters.storage.transaction import Statements, StoreTransaction
-from gateway.domain.calls import Fact, Settled
+from gateway.domain.calls import Settled
+from gateway.domain.provisioning import Entity
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import EVERYBODY, Scope
-from gateway.ports import CallRecord
+from gateway.ports import CallRecord, Fact
 from tests.support.postgres import fresh_database
 
 P = ParamSpec("P")
@@ -141,20 +142,11 @@ class Engine:
         counts = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)
         return dict(zip(names, self.rows(f"SELECT {counts}")[0], strict=True))
 
-    def provision(
-        self,
-        *entities: Advertiser | TrackedNumber,
-        removed: Sequence[Advertiser | TrackedNumber] = (),
-    ) -> int:
+    def provision(self, *entities: Entity, removed: Sequence[Entity] = ()) -> int:
         """Write entities as a command does; returns the version."""
         with closing(self.database().writer()) as connection:
             tx = StoreTransaction(connection, statements_of(self.name), RouteCache())
-            version = tx.provisioning.write(
-                EVERYBODY,
-                [entity for entity in entities if isinstance(entity, Advertiser)],
-                [entity for entity in entities if isinstance(entity, TrackedNumber)],
-                removed,
-            )
+            version = tx.provisioning.write(EVERYBODY, entities, removed)
             connection.commit()
         return version
 

@@ -1,63 +1,8 @@
-"""One schema for two engines.
+"""Tables of call tracking."""
 
-Times are BIGINT microseconds UTC, durations whole seconds, money integer yen. Only
-``provider_keys`` and ``callers`` have keys without an order in time: an index into which rows
-fall at random is what slows a store down at ten million calls.
-"""
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-)
-
-metadata = MetaData()
-
-# SQLite keeps rows by INTEGER PRIMARY KEY, and only by a column that is spelt so.
-Id = BigInteger().with_variant(Integer(), "sqlite")
-Instant = BigInteger
-
-provisioning_version = Table(
-    "provisioning_version",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    Column("starts", BigInteger, nullable=False),  # of daemons; each takes its number for its ids
-)
-
-advertisers = Table(
-    "advertisers",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("parent", Text, nullable=False),
-    Column("removed", Boolean, nullable=False),
-    Column("version", BigInteger, nullable=False, index=True),
-)
-
-tracked_numbers = Table(
-    "tracked_numbers",
-    metadata,
-    Column("number", Text, primary_key=True),
-    Column("advertiser", Text, nullable=False),
-    Column("medium", Text, nullable=False),
-    Column("forward_to", Text, nullable=False),  # space-separated E.164
-    Column("strategy", Text, nullable=False),
-    Column("ring_seconds", Integer, nullable=False),
-    Column("time_limit_seconds", Integer, nullable=False),
-    Column("caller_id", Text, nullable=False),
-    Column("record", Boolean, nullable=False),
-    Column("min_talk_seconds", Integer),
-    Column("removed", Boolean, nullable=False),
-    Column("version", BigInteger, nullable=False, index=True),
-)
+from adapters.storage.schema.base import Id, Instant, metadata
 
 provider_keys = Table(
     "provider_keys",
@@ -152,36 +97,9 @@ callers = Table(
     sqlite_with_rowid=False,
 )
 
-retention = Table(
-    "retention",
-    metadata,
-    Column("what", Text, primary_key=True),
-    Column("done_until", BigInteger, nullable=False),
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
-    Column("advertiser", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("idempotency_key", Text, nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("state", Text, nullable=False),  # waiting | leased | done | dead
-    Column("due_at", Instant, nullable=False),
-    Column("leased_until", Instant),
-    Column("attempts", Integer, nullable=False),
-    Column("last_error", Text),
-    UniqueConstraint("idempotency_key", name="outbox_once"),
-)
-
 WITHOUT_ADVERTISER = {
-    "provisioning_version": "one row for all",
-    "advertisers": "its id is the advertiser",
     "provider_keys": "found by the carrier's key, before the advertiser is known",
     "call_events": "belongs to a call by call_id",
     "call_payloads": "belongs to a call by call_id",
     "unknown_calls": "events whose call, and so whose advertiser, is not known yet",
-    "retention": "how far the clean-up came, for all",
 }
-"""Tables without a column ``advertiser``, each with its reason; a test holds the list complete."""

@@ -1,0 +1,24 @@
+"""One schema for two engines; a file a room."""
+
+from adapters.storage.schema import (
+    access,
+    audience,
+    calls,
+    cards,
+    coupons,
+    effects,
+    line,
+    menus,
+    provisioning,
+    surveys,
+)
+from adapters.storage.schema.base import metadata
+
+__all__ = ["WITHOUT_ADVERTISER", "metadata"]
+
+_ROOMS = (provisioning, calls, effects, line, access, coupons, audience, cards, menus, surveys)
+
+WITHOUT_ADVERTISER: dict[str, str] = {
+    table: reason for room in _ROOMS for table, reason in room.WITHOUT_ADVERTISER.items()
+}
+"""Tables without a column ``advertiser``, each with its reason; a test holds the list complete."""

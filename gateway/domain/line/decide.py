@@ -1,0 +1,134 @@
+"""What an event of a channel means: the friend's new state, and what is answered."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.domain.effects import NEVER
+from gateway.domain.hours import STAFF, Hours, is_open
+from gateway.domain.line.channel import ALWAYS, Channel, Message, Rule
+from gateway.domain.line.events import Event
+from gateway.domain.line.friends import Friend
+from gateway.domain.line.keywords import Words
+
+_replace = msgspec.structs.replace
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What follows of one event."""
+
+    friend: Friend
+    messages: tuple[Message, ...] = ()
+    """What is answered, to be rendered; none where it is silent."""
+    origin: str = ""
+    """What answers: ``greeting``, ``rule:3``, ``uniform``."""
+    tags: tuple[str, ...] = ()
+    void: tuple[int, int] | None = None
+    """Replies to what happened between these instants make no sense any more; those that were not
+    sent yet are taken back."""
+    profile: bool = False
+    """Whether the platform is to be asked for the friend's name."""
+
+
+def decide(channel: Channel, friend: Friend, event: Event) -> Decision:
+    """What ``event`` changes and gets; the platform's instants alone decide."""
+    if not event.known:
+        return Decision(friend)
+    if event.kind in ("follow", "join"):
+        return _came(channel, friend, event)
+    if event.kind in ("unfollow", "leave"):
+        gone = _replace(friend, unfollowed_at=max(friend.unfollowed_at, event.at))
+        return Decision(gone, void=(0, event.at))
+    if event.kind == "message":
+        return _said(channel, friend, event)
+    if event.kind == "postback":
+        rule = _pressed(channel, event)
+        return _ruled(channel, friend, event, rule) if rule else Decision(_heard(friend, event))
+    return Decision(friend)
+
+
+def _may_answer(channel: Channel, friend: Friend, event: Event) -> bool:
+    """Whether the platform and the shop allow an answer; nobody is there to get a late one."""
+    if event.at <= friend.unfollowed_at:
+        return False
+    if event.mode != "active" or not event.reply_token or not channel.answers:
+        return False
+    return channel.groups or not friend.is_group
+
+
+def _came(channel: Channel, friend: Friend, event: Event) -> Decision:
+    friend = _replace(friend, followed_at=max(friend.followed_at, event.at))
+    messages: tuple[Message, ...] = ()
+    if _may_answer(channel, friend, event):
+        messages = (event.unblocked and channel.greeting_again) or channel.greeting
+    return Decision(friend, messages, "greeting", profile=not friend.is_group)
+
+
+def _said(channel: Channel, friend: Friend, event: Event) -> Decision:
+    staffed = friend.is_staffed(event.at, channel.staff_minutes)
+    rule = _matching(channel, event) if event.text else None
+    if rule is not None and (not staffed or rule[1].staff == "end"):
+        return _ruled(channel, friend, event, rule)
+    # Whatever no rule knew what to do with, people look at.
+    friend = _replace(_heard(friend, event), unread=friend.unread + 1)
+    if staffed or not _may_answer(channel, friend, event):
+        return Decision(friend)
+    return Decision(friend, _uniform(channel, event), "uniform")
+
+
+def _heard(friend: Friend, event: Event) -> Friend:
+    return _replace(friend, last_at=max(friend.last_at, event.at))
+
+
+def _ruled(
+    channel: Channel, friend: Friend, event: Event, found: tuple[int, Rule]
+) -> Decision:
+    ordinal, rule = found
+    friend = _heard(friend, event)
+    void = None
+    if rule.staff == "call" and event.at > friend.staffed_at:
+        friend = _replace(friend, staffed_at=event.at, unread=friend.unread + 1)
+        # What came later and was here sooner was meant for people, too.
+        void = (event.at + 1, friend.rested_at if friend.rested_at > event.at else NEVER)
+    elif rule.staff == "end":
+        friend = _replace(friend, rested_at=max(friend.rested_at, event.at), assigned="")
+    messages = rule.messages if _may_answer(channel, friend, event) else ()
+    return Decision(friend, messages, f"rule:{ordinal + 1}", rule.tags, void)
+
+
+def _matching(channel: Channel, event: Event) -> tuple[int, Rule] | None:
+    for ordinal in Words.of(channel.reply).matches(event.text):
+        rule = channel.reply[ordinal]
+        if _holds(channel, rule.hours, event.at):
+            return ordinal, rule
+    return None
+
+
+def _pressed(channel: Channel, event: Event) -> tuple[int, Rule] | None:
+    for ordinal, rule in enumerate(channel.reply):
+        if (
+            rule.match == "postback"
+            and rule.keyword == event.data
+            and _holds(channel, rule.hours, event.at)
+        ):
+            return ordinal, rule
+    return None
+
+
+def _uniform(channel: Channel, event: Event) -> tuple[Message, ...]:
+    for uniform in channel.uniform:
+        if _holds(channel, uniform.hours, event.at):
+            return uniform.messages
+    return ()
+
+
+def _holds(channel: Channel, hours: str, at: int) -> bool:
+    """Whether a table of hours, or with ``!`` its opposite, holds at an instant."""
+    if hours == ALWAYS:
+        return True
+    wanted = not hours.startswith("!")
+    return is_open(_table(channel.hours, hours.removeprefix("!")), at) == wanted
+
+
+def _table(tables: Sequence[Hours], name: str) -> Hours:
+    return next((table for table in tables if table.id == name), STAFF)

@@ -1,0 +1,55 @@
+"""LINE's friends and events in the store."""
+
+from typing import Protocol
+
+import msgspec
+
+from gateway.domain.line.events import Event
+from gateway.domain.line.friends import Friend
+from gateway.domain.values import Scope
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An event as the store holds it; the fields are the columns, in their order."""
+
+    id: int
+    channel: str
+    event: str
+    advertiser: str
+    friend: int
+    at: int
+    received_at: int
+    kind: str
+    message_id: str
+    body: str
+
+
+class Line(Protocol):
+    """Friends of channels, and what they did."""
+
+    def is_known(self, scope: Scope, channel: str, event: str) -> bool:
+        """Whether an event (by its webhookEventId) of a loaded body was kept before."""
+
+    def is_unsent(self, scope: Scope, channel: str, event: Event) -> bool:
+        """Whether the message of ``event``, of a loaded body, was taken back before it came."""
+
+    def friend(self, scope: Scope, channel: str, user: str) -> Friend | None:
+        """A friend, or a group; locked until the end of the transaction."""
+
+    def friend_by_id(self, scope: Scope, id_: int) -> Friend | None:
+        """The same by its own id."""
+
+    def save(self, scope: Scope, friend: Friend) -> None:
+        """Keep a friend, new or changed."""
+
+    def keep(self, scope: Scope, kept: Kept) -> None:
+        """Keep a new event."""
+
+    def blank(self, scope: Scope, friend: int, message_id: str) -> None:
+        """Take the content of a message away; its id and time stay."""
+
+    def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
+        """Clear what came before an instant, at most ``limit`` rows; returns how many.
+
+        ``what`` is ``line-texts`` (the contents of events) or ``line-events``.
+        """

@@ -1,0 +1,149 @@
+"""Effects in the store: asked for by every room, carried out by workers.
+
+An effect is asked for in the transaction of what it follows from. A worker claims it with a lease,
+carries it out, and settles it. Whoever dies in between loses the lease, and another one tries
+again: with the same key, and the same bytes.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from gateway.domain.effects import NEVER, Effect
+from gateway.domain.values import Counted, Scope
+from gateway.ports.quota import Quotas, Spent
+
+HALTED = ("line.push", "line.multicast", "line.narrowcast", "line.broadcast")
+"""What `stop-sends` halts. Replies are answers to what somebody asked, and go on."""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """An effect that its worker holds for a while; the fields are columns, in their order."""
+
+    id: int
+    advertiser: str
+    kind: str
+    key: str
+    payload: str
+    stream: str
+    order_at: int
+    give_up_at: int
+    origin: str
+    attempts: int
+    """How often it was handed out, this time included."""
+    unclear: int
+    """Of how many earlier attempts nobody knows what came: it may be out already."""
+    tried_at: int
+    """When it was first handed out: a platform's memory of retry keys counts from here."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of one attempt."""
+
+    state: Literal["waiting", "done", "dead", "unknown"]
+    """``waiting``: to be tried again at ``due_at``."""
+    due_at: int = 0
+    tried: bool = True
+    """Whether the world was asked at all; an effect that was only put back was not."""
+    unclear: bool = False
+    """Whether the attempt may have worked without our knowing."""
+    error: str = ""
+    """What went wrong: a word for people and figures, never data."""
+    result: str = ""
+    """JSON of what the platform said."""
+    facts: tuple[Counted, ...] = ()
+    """Told to whoever counts once this outcome stands."""
+    spent: Spent | None = None
+    """What it took of a channel's quota."""
+
+
+Handler = Callable[[Claimed], Awaitable[Outcome]]
+"""Carries out an effect of one kind. It must come back within the lease, and bear to be called
+twice for one effect."""
+
+Handlers = Mapping[str, Handler]
+"""By kind of effect."""
+
+
+class Rewritten(msgspec.Struct, frozen=True):
+    """What an effect became before its first attempt."""
+
+    id: int
+    kind: str
+    payload: str
+    stream: str
+    give_up_at: int
+
+
+class Effects(Protocol):
+    """What every room asks for."""
+
+    def add(self, scope: Scope, effect: Effect) -> None:
+        """Ask for an effect. A second one under the same key is silently none."""
+
+    def cancel(
+        self, scope: Scope, stream: str, kind: str = "", begin: int = 0, before: int = NEVER
+    ) -> int:
+        """Take back effects of a stream (of one kind, or of all) that were never handed out and
+        whose ``order_at`` is ``begin`` or later, and lies before an instant; returns how many.
+        """
+
+
+class Deliveries(Protocol):
+    """What the workers need."""
+
+    def claim(
+        self, scope: Scope, now: int, kinds: Sequence[str], limit: int, lease_seconds: int
+    ) -> Sequence[Claimed]:
+        """Hand out effects that are due, at most ``limit``, locked against other workers.
+
+        Of a stream only the first one that is open, and only while it is not handed out. One whose
+        lease has run out is handed out again, as one that may have been carried out. Those of
+        advertisers whose sends are stopped are put off, apart from replies.
+        """
+
+    def settle(
+        self, scope: Scope, now: int, outcomes: Sequence[tuple[Claimed, Outcome]]
+    ) -> Sequence[Outcome]:
+        """Keep what came of effects; returns the outcomes that stand.
+
+        One whose lease went to another worker meanwhile stands only if it is ``done``.
+        """
+
+    def rewrite(self, scope: Scope, rewritten: Sequence[Rewritten]) -> None:
+        """Keep what claimed effects became before their first attempt."""
+
+    def resend(self, scope: Scope, effect: int, now: int) -> bool:
+        """Let an effect that is dead or unknown begin anew; whether there was one."""
+
+    def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
+        """Clear what ended before an instant, at most ``limit``; returns how many.
+
+        ``what`` is ``outbox-texts`` (payloads) or ``outbox`` (whole effects).
+        """
+
+
+class Stops(Protocol):
+    """Whose sends are halted."""
+
+    def knows(self, scope: Scope, advertiser: str) -> bool:
+        """Whether there is such an advertiser."""
+
+    def stop(self, scope: Scope, advertiser: str, now: int, by: str) -> None:
+        """Halt the sends of an advertiser, or with ``*`` everybody's."""
+
+    def resume(self, scope: Scope, advertiser: str) -> bool:
+        """Let them go on; whether they were halted."""
+
+
+class Outbox(Effects, Deliveries, Protocol):
+    """The outbox as a room of a transaction."""
+
+    @property
+    def stops(self) -> Stops:
+        """Whose sends are halted."""
+
+    @property
+    def quotas(self) -> Quotas:
+        """What the channels may still send this month."""

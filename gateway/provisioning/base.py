@@ -1,0 +1,74 @@
+"""How a table of the files becomes an entity, and the checks that several tables share."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.domain.provisioning import Blob, Entity
+from gateway.domain.tenancy import OPERATOR
+from gateway.domain.values import micros
+from gateway.tomlfile import Key, Wrong, anything
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An entity as a file tells it or, without a place, as the store holds it."""
+
+    place: str
+    values: dict[str, Any]
+    """Those that are right; the others are among the problems."""
+    removed: bool = False
+
+
+Everything = Mapping[str, Mapping[str, Entry]]
+"""What will stand once the files are applied: entries by table and key."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """One table of the files: its keys, and what is made of them."""
+
+    kind: type[Entity]
+    keys: tuple[Key, ...]
+    """The first one tells the entities of the table apart."""
+    build: Callable[[dict[str, Any]], Entity]
+    """Makes the entity of the values of all keys."""
+    refers: tuple[tuple[str, str], ...] = (("advertiser", "advertiser"),)
+    """Keys that name an entity of another table, with that table; an empty value names none."""
+    check: Callable[[Everything], Iterator[str]] = lambda everything: iter(())
+    """What else must hold between the entities; yields a line for each mistake."""
+    blob: Callable[[dict[str, Any]], Blob | None] = lambda values: None
+    """The file that the store keeps with an entity, of the values of all keys."""
+    note: Callable[[dict[str, Any]], str] = lambda values: ""
+    """What whoever applies an entity should know, though nothing is wrong; mostly nothing."""
+
+    @property
+    def name(self) -> str:
+        """What is written in double brackets."""
+        return self.kind.table
+
+
+REMOVED = Key("removed", bool, anything, "true takes the entity away.", False)
+"""The last key of every table."""
+
+
+def id_of(value: str, _: Path) -> str:
+    """The id of an entity."""
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", value):
+        raise Wrong("is not an id", "write 1 to 40 of a-z, 0-9 and -")
+    if value == OPERATOR:
+        raise Wrong("is the operator itself", "write another id")
+    return value
+
+
+def instant(value: datetime, _: Path) -> int:
+    """An instant, in microseconds."""
+    if value.tzinfo is None:
+        raise Wrong("has no offset", "write it like 2026-11-01T10:00:00+09:00")
+    return micros(value)
+
+
+ADVERTISER_KEY = Key("advertiser", str, id_of, "Whose it is.", example="acme", required=True)
+"""The key of every entity that belongs to one."""

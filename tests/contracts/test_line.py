@@ -1,0 +1,128 @@
+"""Channels, their friends and events in both engines."""
+
+import asyncio
+from contextlib import closing
+from typing import Any
+
+import msgspec
+
+from gateway.domain.line.friends import Friend
+from gateway.domain.values import EVERYBODY, SECOND, Scope, first_id
+from gateway.ports import Lane, Transaction
+from gateway.tomlfile import Secret
+from gateway.usecases.calls import Forget
+from gateway.usecases.line import forget, record
+from tests.support.line import NOON, SHOP, USER, body, event, said
+from tests.support.stores import Engine, eventually, on_a_loop
+
+
+def kept(engine: Engine) -> list[tuple[Any, ...]]:
+    """Events with their contents, in the order of their ids."""
+    return engine.rows("SELECT event, body FROM line_events ORDER BY id")
+
+
+@on_a_loop
+async def test_a_channel_survives_the_store_with_its_secret(engine: Engine) -> None:
+    """Every field comes back, and the secret is the text that it was."""
+    channel = msgspec.structs.replace(SHOP, channel_secret=Secret("hush"))
+    engine.provision(channel)
+    async with engine.store() as store:
+        await eventually(lambda: store.cache.version > 0)
+        assert store.entity(type(SHOP), SHOP.id) == channel
+        assert store.entity(type(SHOP), "other") is None
+
+
+@on_a_loop
+async def test_a_friend_is_read_as_it_was_kept(engine: Engine) -> None:
+    """Every field, found by user and by id, and only by those whose friend it is."""
+    friend = Friend(
+        *("acme-shop", USER, 7, "acme", NOON, True, 1, 2, 3, 4, 5, 6),
+        assigned="佐藤",
+        name="花子",
+        picture_url="https://p.example/",
+        language="ja",
+        entry="flyer",
+    )
+
+    def keep(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
+        tx.line.save(EVERYBODY, friend)
+        return None, ()
+
+    def find(tx: Transaction, scope: Scope) -> tuple[Any, tuple[()]]:
+        by_user = tx.line.friend(scope, "acme-shop", USER)
+        return (by_user, tx.line.friend_by_id(scope, 7), tx.line.friend_by_id(scope, 8)), ()
+
+    async with engine.store() as store:
+        await store.run(keep, None)
+        assert await store.run(find, EVERYBODY) == (friend, friend, None)
+        assert await store.run(find, Scope(frozenset({"other"}))) == (None, None, None)
+
+
+@on_a_loop
+async def test_bodies_of_one_batch_share_what_they_know(engine: Engine) -> None:
+    """An event that two bodies of one transaction bring is kept once."""
+    engine.provision(SHOP)
+    async with engine.store() as store:
+        told = (store.run(record, body(said("クーポン", 1), said("x", 2))) for _ in range(5))
+        assert sorted(await asyncio.gather(*told)) == [0, 0, 0, 0, 2]
+    assert [name for name, _ in kept(engine)] == ["event-1-0", "event-2-0"]
+    assert engine.rows("SELECT count(*) FROM line_friends") == [(1,)]
+
+
+@on_a_loop
+async def test_two_processes_keep_an_event_once(postgresql: Engine) -> None:
+    """Both are told at the same moment; the key decides."""
+    postgresql.provision(SHOP)
+    async with postgresql.store() as one, postgresql.store() as other:
+        for second in range(20):
+            bodies = [body(said("クーポン", second)) for _ in range(2)]
+            told = (
+                store.run(record, each) for store, each in zip((one, other), bodies, strict=True)
+            )
+            assert sorted(await asyncio.gather(*told)) == [0, 1]
+    assert len(kept(postgresql)) == 20
+    assert postgresql.rows("SELECT count(*) FROM outbox WHERE kind = 'line.reply'") == [(20,)]
+
+
+@on_a_loop
+async def test_contents_expire_before_events(engine: Engine) -> None:
+    """What was said goes after its days, that it was said stays, until that goes as well."""
+    engine.provision(SHOP)
+    day = 86_400
+    old, new = said("old", 0, raw="old"), said("new", 2 * day, raw="new")
+    seeds = [msgspec.structs.replace(body(old).seed, first_id=first_id(NOON))]
+    seeds.append(msgspec.structs.replace(seeds[0], first_id=first_id(NOON + 2 * day * SECOND)))
+    async with engine.store() as store:
+        for each, seed in zip((old, new), seeds, strict=True):
+            await store.run(record, msgspec.structs.replace(body(each), seed=seed))
+        cut = NOON + day * SECOND
+        assert await store.run(forget, Forget("line-texts", cut), Lane.BACKGROUND) == 1
+        assert await store.run(forget, Forget("line-texts", cut), Lane.BACKGROUND) == 0
+        assert kept(engine) == [(old.id, ""), (new.id, "new")]
+        assert await store.run(forget, Forget("line-events", cut), Lane.BACKGROUND) == 1
+        assert kept(engine) == [(new.id, "new")]
+
+
+@on_a_loop
+async def test_what_is_taken_back_is_blank_in_the_store(engine: Engine) -> None:
+    """Of this friend, this message alone."""
+    engine.provision(SHOP)
+    one, other = said("one", 1, raw="one"), said("other", 2, raw="other")
+    async with engine.store() as store:
+        await store.run(record, body(one, other))
+        await store.run(record, body(event("unsend", 3, unsent=one.message_id)))
+    found = dict(kept(engine))
+    assert (found[one.id], found[other.id]) == ("", "other")
+
+
+def test_the_events_of_a_channel_that_went_are_not_kept(engine: Engine) -> None:
+    """It was taken away while its webhook waited."""
+
+    @on_a_loop
+    async def tell() -> None:
+        async with engine.store() as store:
+            assert await store.run(record, body(said("クーポン", 1))) == 0
+
+    tell()
+    with closing(engine.raw()):
+        assert kept(engine) == []

@@ -1,0 +1,211 @@
+"""What channels' friends did is kept once, and gets one set of replies."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.storage.database import Connection
+from adapters.storage.provisioning import RouteCache
+from adapters.storage.transaction import StoreTransaction
+from gateway.domain.line.events import Event
+from gateway.domain.line.friends import Friend
+from gateway.domain.values import EVERYBODY, Counted
+from gateway.ports import Fact
+from gateway.usecases.line import Incoming, Profile, keep_profile, record
+from tests.support.line import SHOP, USER, body, event, said
+from tests.support.stores import Engine, sqlite_engine, statements_of
+
+
+class Shop:
+    """A store with one shop in it, and what came of the bodies it was told."""
+
+    def __init__(self, engine: Engine, connection: Connection) -> None:
+        self._engine = engine
+        self._connection = connection
+        self._cache = RouteCache()
+        self.facts: list[Fact] = []
+
+    def tell(self, *bodies: Incoming) -> None:
+        """One transaction for all ``bodies``."""
+        self.do(lambda tx: [self.facts.extend(record(tx, told)[1]) for told in bodies], bodies)
+
+    def do(self, work: Callable[[StoreTransaction], Any], load: Sequence[Incoming] = ()) -> Any:
+        """``work`` in a transaction."""
+        sql = statements_of(self._engine.name)
+        try:
+            tx = StoreTransaction(self._connection, sql, self._cache)
+            tx.load(load)
+            done = work(tx)
+            tx.flush()
+            self._connection.commit()
+        finally:
+            self._connection.rollback()
+        return done
+
+    @property
+    def replies(self) -> list[tuple[str, str]]:
+        """What waits to be sent: for which event, by which rule, in order."""
+        rows = self._engine.rows(
+            "SELECT idempotency_key, origin FROM outbox"
+            " WHERE kind = 'line.reply' AND state = 'waiting' ORDER BY order_at, id"
+        )
+        return [(key.rsplit("/", 1)[1], origin) for key, origin in rows]
+
+    @property
+    def friend(self) -> Friend:
+        """The one friend."""
+        ((row),) = self._engine.rows("SELECT * FROM line_friends")
+        return Friend(*row)
+
+    def empty(self) -> None:
+        """Forget all that was told."""
+        with closing(self._engine.raw()) as raw:
+            for table in ("outbox", "line_events", "line_friends"):
+                raw.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture(scope="module")
+def shop(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop; a test that needs it empty empties it."""
+    engine = sqlite_engine(sqlite_template, tmp_path_factory.mktemp("shop"))
+    engine.provision(SHOP)
+    with closing(engine.database().writer()) as connection:
+        yield Shop(engine, connection)
+
+
+DAY: tuple[Event, ...] = (
+    event("follow", 1),
+    said("クーポン", 2),
+    said("何時まで", 3),
+    event("postback", 4, data="menu"),
+    event("unfollow", 5),
+    event("follow", 6, unblocked=True),
+    said("クーポン", 7),
+    said("人と話す", 8),
+    said("予約したい", 9),
+    said("終了", 10),
+    said("何時から", 11),
+)
+"""A friend who came, went, came back, talked to people and to the rules again."""
+
+LATE_END = DAY[:9]
+"""The same until people have the conversation."""
+
+
+def in_order(shop: Shop, day: Sequence[Event]) -> list[tuple[str, str]]:
+    """What a friend gets whose events come one by one."""
+    shop.empty()
+    for each in day:
+        shop.tell(body(each))
+    return shop.replies
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, day: Sequence[Event]) -> list[list[list[Event]]]:
+    """All of ``day``: in any order, some of it twice or more, in bodies and transactions."""
+    again = draw(st.lists(st.sampled_from(day), max_size=6))
+    told = draw(st.permutations([*day, *again]))
+    found: list[list[list[Event]]] = [[[]]]
+    for each in told:
+        cut = draw(st.sampled_from(["body", "transaction", "none", "none"]))
+        if cut == "transaction":
+            found.append([[]])
+        elif cut == "body":
+            found[-1].append([])
+        found[-1][-1].append(each)
+    return found
+
+
+@given(deliveries(LATE_END))
+def test_any_order_and_repetition_gives_one_set_of_replies_in_order(
+    shop: Shop, told: list[list[list[Event]]]
+) -> None:
+    """Whatever the platform repeats, reorders and puts together, a friend gets the same replies in
+    the order of what they did.
+    """
+    expected = in_order(shop, LATE_END)
+    friend = shop.friend
+    shop.empty()
+    for transaction in told:
+        shop.tell(*(body(*events) for events in transaction))
+    assert shop.replies == expected
+    held = msgspec.structs.replace(shop.friend, id=friend.id, first_at=friend.first_at)
+    assert held == msgspec.structs.replace(friend, unread=held.unread)
+
+
+@given(deliveries(DAY))
+def test_no_event_is_ever_answered_twice(shop: Shop, told: list[list[list[Event]]]) -> None:
+    """Even where a late word of people leaves an event unanswered, none gets two replies, and all
+    of them are such as the order of the day gives.
+    """
+    expected = in_order(shop, DAY)
+    shop.empty()
+    for transaction in told:
+        shop.tell(*(body(*events) for events in transaction))
+    assert len(set(shop.replies)) == len(shop.replies)
+    assert [reply for reply in expected if reply in shop.replies] == shop.replies
+
+
+def test_a_day_in_order_gets_what_it_should(shop: Shop) -> None:
+    """The replies by hand: nothing from before the block, people for what they were called for."""
+    assert in_order(shop, DAY) == [
+        ("event-6-0", "greeting"),
+        ("event-7-0", "rule:1"),
+        ("event-8-0", "rule:2"),
+        ("event-10-0", "rule:3"),
+        ("event-11-0", "uniform"),
+    ]
+
+
+def test_an_event_is_counted_once(shop: Shop) -> None:
+    """A repetition tells whoever counts nothing."""
+    shop.empty()
+    shop.facts.clear()
+    for _ in range(3):
+        shop.tell(body(said("クーポン", 1)))
+    assert shop.facts == [Counted("acme", "line_events_total", ("message",))]
+
+
+def test_a_type_that_nobody_knows_is_kept_and_counted(shop: Shop) -> None:
+    """Under one label, whatever it is called."""
+    shop.empty()
+    shop.facts.clear()
+    shop.tell(body(event("brandNew", 1, known=False)))
+    assert shop.facts == [Counted("acme", "line_events_total", ("other",))]
+
+
+def test_an_event_without_a_source_is_kept(shop: Shop) -> None:
+    """It has no friend, and gets nothing."""
+    shop.empty()
+    shop.tell(body(event("message", 1, user="", source="", text="クーポン")))
+    assert shop.replies == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_taken_back_loses_its_content(shop: Shop, late: bool) -> None:
+    """Also where the word of it comes before the message; its id and time stay."""
+    shop.empty()
+    message = said("secret", 1, raw='{"text":"secret"}')
+    unsend = event("unsend", 2, unsent=message.message_id)
+    for each in (unsend, message) if late else (message, unsend):
+        shop.tell(body(each))
+    engine = shop._engine
+    kept = engine.rows("SELECT body, message_id, at FROM line_events WHERE kind = 'message'")
+    assert kept == [("", message.message_id, message.at)]
+
+
+def test_a_friend_is_called_by_name_once_the_platform_told_it(shop: Shop) -> None:
+    """The profile of a stranger is nobody's."""
+    shop.empty()
+    shop.tell(body(event("follow", 1)))
+    shop.do(lambda tx: keep_profile(tx, Profile(SHOP.id, USER, "花子", "https://p.example/", "ja")))
+    shop.do(lambda tx: keep_profile(tx, Profile(SHOP.id, "U" + "1" * 32, "誰か")))
+    assert (shop.friend.name, shop.friend.language) == ("花子", "ja")
+    found = shop.do(lambda tx: tx.line.friend_by_id(EVERYBODY, shop.friend.id))
+    assert found == shop.friend
