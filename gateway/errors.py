@@ -21,6 +21,65 @@ class Refusal(StrEnum):
     UNKNOWN_NUMBER = "unknown_number"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    # the API
+    UNAUTHENTICATED = "unauthenticated"
+    UNKNOWN_BEARER = "unknown_bearer"
+    ROLE_NOT_ALLOWED = "role_not_allowed"
+    OUT_OF_SCOPE = "out_of_scope"
+    UNKNOWN_PARAMETER = "unknown_parameter"
+    DOUBLED_PARAMETER = "doubled_parameter"
+    INVALID_PARAMETER = "invalid_parameter"
+    INVALID_CURSOR = "invalid_cursor"
+    NOT_JSON = "not_json"
+    UNKNOWN_FIELD = "unknown_field"
+    INVALID_FIELD = "invalid_field"
+    MEDIA_TYPE = "media_type"
+    INVALID_KEY = "invalid_idempotency_key"
+    KEY_REUSED = "idempotency_key_reused"
+    # LINE
+    TOO_DEEP = "too_deep"
+    WRONG_DESTINATION = "wrong_destination"
+    UNKNOWN_CHANNEL = "unknown_channel"
+    # coupons
+    COUPON_USED = "coupon_used"
+    COUPON_EXPIRED = "coupon_expired"
+    COUPON_VOID = "coupon_void"
+    COUPON_STAMPED_OTHERWISE = "coupon_stamped_otherwise"
+    COUPON_NOT_STAMPED = "coupon_not_stamped"
+    COUPON_PIN_WRONG = "coupon_pin_wrong"
+    COUPON_PIN_LOCKED = "coupon_pin_locked"
+    # shop cards, and who scans them
+    CODE_EXPIRED = "code_expired"
+    CODE_USED = "code_used"
+    CODE_FORGED = "code_forged"
+    CODE_OTHER_SHOP = "code_other_shop"
+    TOO_SOON = "too_soon"
+    PRINTED_LIMIT = "printed_limit"
+    NOT_FRIEND = "not_friend"
+    PIN_WRONG = "pin_wrong"
+    PIN_LOCKED = "pin_locked"
+    CARD_FULL = "card_full"
+    CARD_EXPIRED = "card_expired"
+    ALREADY_UNDONE = "already_undone"
+    ID_TOKEN_INVALID = "id_token_invalid"
+    ID_TOKEN_OTHER_CHANNEL = "id_token_other_channel"
+    CLIENT_CLAIMED_USER = "client_claimed_user"
+
+    # tags, pushes and links
+    UNKNOWN_REFERENCE = "unknown_reference"
+    MESSAGE_INVALID = "message_invalid"
+    NOT_IN_ONE = "not_in_one"
+    QUOTA_TOO_SMALL = "quota_too_small"
+    TOO_MANY_UNITS = "too_many_units"
+    STOPS_PRESENT = "stops_present"
+    PUSH_OVER = "push_over"
+    UNKNOWN_CODE = "unknown_code"
+    # surveys and the inbox
+    SURVEY_ANSWERED = "survey_answered"
+    SURVEY_CLOSED = "survey_closed"
+    SURVEY_INVALID = "survey_invalid"
+    FRIEND_GONE = "friend_gone"
+    CONTENT_GONE = "content_gone"
 
 
 class Trouble(StrEnum):
@@ -34,6 +93,14 @@ class Trouble(StrEnum):
     STORE_CLOSED = "store_closed"
     SPOOL_FULL = "spool_full"
     SPOOL_FAULT = "spool_fault"
+    # other platforms
+    PLATFORM_REFUSED = "platform_refused"
+    PLATFORM_MISSING = "platform_missing"
+    PLATFORM_GONE = "platform_gone"
+    PLATFORM_QUOTA = "platform_quota"
+    PLATFORM_BUSY = "platform_busy"
+    PLATFORM_DOWN = "platform_down"
+    LOGIN_DOWN = "login_down"
 
 
 class GatewayError(Exception):

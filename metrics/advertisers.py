@@ -5,7 +5,7 @@ array of integers for each advertiser and a renderer in slices do not.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from zlib import crc32
 
@@ -56,16 +56,23 @@ class Advertisers:
             row = self._rows[advertiser]
         row[column] += amount
 
-    def render(self, part: int = 0, parts: int = 1) -> Iterator[bytes]:
+    def render(
+        self,
+        part: int = 0,
+        parts: int = 1,
+        shows: Callable[[str], bool] = lambda advertiser: True,
+    ) -> Iterator[bytes]:
         """Prometheus's text format 0.0.4 of one part of the advertisers, in short slices.
 
-        An advertiser belongs to the part ``crc32(id) % parts``. Between two slices counters may
-        move: every series is read once.
+        An advertiser belongs to the part ``crc32(id) % parts``; it is left out where ``shows`` says
+        no. Between two slices counters may move: every series is read once.
         """
         if self._sorted is None:
             self._sorted = sorted(self._rows)
         names = [
-            name for name in self._sorted if parts == 1 or crc32(name.encode()) % parts == part
+            name
+            for name in self._sorted
+            if (parts == 1 or crc32(name.encode()) % parts == part) and shows(name)
         ]
         labels = [_escaped(name) for name in names]
         rows = [self._rows[name] for name in names]

@@ -17,10 +17,10 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.metrics_core import Metric as Family
 
-from gateway.domain.calls import Fact, Noted, Settled
-from gateway.domain.values import SECOND
+from gateway.domain.calls import Noted, Settled
+from gateway.domain.values import SECOND, Counted
 from gateway.errors import Refusal, Refused, Trouble
-from gateway.ports import Answer, Clock, Request, Route
+from gateway.ports import Answer, Clock, Fact, Request, Route
 from metrics.advertisers import Advertisers
 from metrics.registry import BY_NAME, METRICS, STATUSES, Metric
 
@@ -112,7 +112,9 @@ class Metrics:
         """Count facts of committed transactions."""
         for fact in facts:
             try:
-                if isinstance(fact, Settled):
+                if isinstance(fact, Counted):
+                    self.advertisers.add(fact.advertiser, fact.amount, fact.metric, *fact.labels)
+                elif isinstance(fact, Settled):
                     self._settled(fact)
                 else:
                     self._noted(fact)

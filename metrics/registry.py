@@ -11,6 +11,15 @@ from typing import Literal, get_args, get_type_hints
 import msgspec
 
 from gateway.domain.calls import Noted, Outcome, Result
+from gateway.domain.cards import REFUSALS as CARD_REFUSALS
+from gateway.domain.cards import Action as CardAction
+from gateway.domain.cards import How as CardHow
+from gateway.domain.coupons.tickets import ACTIONS
+from gateway.domain.line.events import Kind as EventKind
+from gateway.domain.line.events import Note as EventNote
+from gateway.domain.line.forwarding import Result as ForwardResult
+from gateway.domain.links import Visitor
+from gateway.domain.surveys import Result as SurveyResult
 from gateway.errors import Refusal, Trouble
 
 PREFIX = "gateway_"
@@ -200,6 +209,93 @@ METRICS = (
         "counter",
         "Calls settled, by the outcome they had then.",
         _ADVERTISER | {"outcome": _OUTCOMES},
+        scope="advertiser",
+    ),
+    # --- LINE ---
+    Metric(
+        "line_events_total",
+        "counter",
+        "Events of LINE channels kept, by type.",
+        _ADVERTISER | {"type": (*get_args(EventKind), "other")},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_notes_total",
+        "counter",
+        "Unusual things in LINE's webhooks, by what they were.",
+        _ADVERTISER | {"note": get_args(EventNote)},
+        scope="advertiser",
+    ),
+    Metric(
+        "coupons_total",
+        "counter",
+        "What became of coupons; refused: neither handed out nor stamped.",
+        _ADVERTISER | {"action": ACTIONS},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_menus_total",
+        "counter",
+        "What was done to rich menus on the platform; put_off: a channel that is tried again.",
+        _ADVERTISER | {"action": ("created", "deleted", "refused", "put_off")},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_forwards_total",
+        "counter",
+        "Webhooks sent on to a second tool, by what came of it; retried: of one attempt.",
+        _ADVERTISER | {"result": get_args(ForwardResult)},
+        scope="advertiser",
+    ),
+    # --- shop cards ---
+    Metric(
+        "card_points_total",
+        "counter",
+        "Points that came on shop cards, by how; undo: those taken back.",
+        _ADVERTISER | {"how": get_args(CardHow)},
+        unit="points",
+        scope="advertiser",
+    ),
+    Metric(
+        "cards_total",
+        "counter",
+        "What became of shop cards.",
+        _ADVERTISER | {"action": get_args(CardAction)},
+        scope="advertiser",
+    ),
+    Metric(
+        "card_refusals_total",
+        "counter",
+        "Scans of shop-card codes that gave nothing, by reason.",
+        _ADVERTISER | {"reason": CARD_REFUSALS},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_tags_total",
+        "counter",
+        "Tags that friends got or lost.",
+        _ADVERTISER | {"action": ("added", "removed")},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_pushes_total",
+        "counter",
+        "Pushes that are over, by how they ended.",
+        _ADVERTISER | {"result": ("done", "cancelled", "halted", "failed")},
+        scope="advertiser",
+    ),
+    Metric(
+        "link_clicks_total",
+        "counter",
+        "Visits to short links, of people and of programs.",
+        _ADVERTISER | {"kind": get_args(Visitor)},
+        scope="advertiser",
+    ),
+    Metric(
+        "survey_answers_total",
+        "counter",
+        "Friends who were asked, and who answered; refused: twice, too late, or amiss.",
+        _ADVERTISER | {"result": get_args(SurveyResult)},
         scope="advertiser",
     ),
 )

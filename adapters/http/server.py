@@ -1,11 +1,10 @@
 """A listener: it reads requests within limits, hands them to routes, and answers errors.
 
-``aiohttp.web.Server`` is used without an Application: routes are exact paths, and the router,
-middlewares and signals of an Application cost a sixth of the bare request.
+``aiohttp.web.Server`` is used without an Application: an exact path is one look-up in a dict, and
+the router, middlewares and signals of an Application cost a sixth of the bare request.
 """
 
 import asyncio
-import json
 import os
 import socket
 import time
@@ -14,14 +13,14 @@ from http import HTTPStatus
 from itertools import count
 from typing import Any, cast
 
-import msgspec
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.domain.calls import Fact
+from adapters.http.problem import problem
+from adapters.http.router import Router
 from gateway.errors import Permanent, Refusal, Refused, Transient
-from gateway.ports import Answer, Clock, Observer, Request, Route
+from gateway.ports import Answer, Clock, Fact, Observer, Request, Route
 
 STATUS_OF: dict[Refusal, int] = {
     Refusal.SIGNATURE_MISSING: 403,
@@ -36,10 +35,68 @@ STATUS_OF: dict[Refusal, int] = {
     Refusal.UNKNOWN_NUMBER: 404,
     Refusal.NOT_FOUND: 404,
     Refusal.METHOD_NOT_ALLOWED: 405,
+    # the API
+    Refusal.UNAUTHENTICATED: 401,
+    Refusal.UNKNOWN_BEARER: 401,
+    Refusal.ROLE_NOT_ALLOWED: 403,
+    Refusal.OUT_OF_SCOPE: 403,
+    Refusal.UNKNOWN_PARAMETER: 400,
+    Refusal.DOUBLED_PARAMETER: 400,
+    Refusal.INVALID_PARAMETER: 400,
+    Refusal.INVALID_CURSOR: 400,
+    Refusal.NOT_JSON: 400,
+    Refusal.UNKNOWN_FIELD: 400,
+    Refusal.INVALID_FIELD: 400,
+    Refusal.MEDIA_TYPE: 415,
+    Refusal.INVALID_KEY: 400,
+    Refusal.KEY_REUSED: 422,
+    # LINE
+    Refusal.TOO_DEEP: 400,
+    Refusal.WRONG_DESTINATION: 400,
+    Refusal.UNKNOWN_CHANNEL: 404,
+    # coupons
+    Refusal.COUPON_USED: 409,
+    Refusal.COUPON_EXPIRED: 410,
+    Refusal.COUPON_VOID: 410,
+    Refusal.COUPON_STAMPED_OTHERWISE: 403,
+    Refusal.COUPON_NOT_STAMPED: 409,
+    Refusal.COUPON_PIN_WRONG: 403,
+    Refusal.COUPON_PIN_LOCKED: 429,
+    # shop cards, and who scans them
+    Refusal.CODE_EXPIRED: 410,
+    Refusal.CODE_USED: 409,
+    Refusal.CODE_FORGED: 403,
+    Refusal.CODE_OTHER_SHOP: 403,
+    Refusal.TOO_SOON: 429,
+    Refusal.PRINTED_LIMIT: 429,
+    Refusal.NOT_FRIEND: 403,
+    Refusal.PIN_WRONG: 403,
+    Refusal.PIN_LOCKED: 429,
+    Refusal.CARD_FULL: 409,
+    Refusal.CARD_EXPIRED: 410,
+    Refusal.ALREADY_UNDONE: 409,
+    Refusal.ID_TOKEN_INVALID: 403,
+    Refusal.ID_TOKEN_OTHER_CHANNEL: 403,
+    Refusal.CLIENT_CLAIMED_USER: 400,
+    # tags, pushes and links
+    Refusal.UNKNOWN_REFERENCE: 422,
+    Refusal.MESSAGE_INVALID: 422,
+    Refusal.NOT_IN_ONE: 422,
+    Refusal.QUOTA_TOO_SMALL: 409,
+    Refusal.TOO_MANY_UNITS: 409,
+    Refusal.STOPS_PRESENT: 409,
+    Refusal.PUSH_OVER: 409,
+    Refusal.UNKNOWN_CODE: 404,
+    # surveys and the inbox
+    Refusal.SURVEY_ANSWERED: 409,
+    Refusal.SURVEY_CLOSED: 410,
+    Refusal.SURVEY_INVALID: 400,
+    Refusal.FRIEND_GONE: 409,
+    Refusal.CONTENT_GONE: 410,
 }
 """What a stranger sees of each refusal."""
 
-_PROBLEM = "application/problem+json"
+_NONE: Mapping[str, str] = {}
 
 _CUT_SECONDS = 0.2
 """What a request that was not finished in time still gets to notice its end."""
@@ -144,7 +201,8 @@ class Listener:
         limits: Limits | None = None,
     ) -> None:
         self._address = address
-        self._routes = {(route.method, route.path): route for route in routes}
+        self._router = Router(routes)
+        self._exact = self._router.exact
         self._observer = observer
         self._clock = clock
         self._log = log
@@ -211,10 +269,11 @@ class Listener:
         received_at = self._clock()
         path, _, query = http.raw_path.partition("?")
         request_id = self._new_id()
-        route = self._routes.get((http.method, path))
+        route = self._exact.get((http.method, path))
+        parameters: Mapping[str, str] = _NONE
         try:
             if route is None:
-                raise self._unknown(path)
+                route, parameters = self._router.match(http.method, path)
             content = http.content
             if content.is_eof():
                 body = content.read_nowait()
@@ -222,7 +281,9 @@ class Listener:
                     raise Refused(Refusal.BODY_TOO_LARGE)
             else:
                 body = await self._read_slowly(http, route.max_body)
-            request = Request(http.method, path, query, http.headers, body, received_at, request_id)
+            request = Request(
+                http.method, path, query, http.headers, body, received_at, request_id, parameters
+            )
             answer = await route.handler(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the client gets an answer
             answer = self._answer_error(error, route, request_id)
@@ -249,24 +310,15 @@ class Listener:
             raise Refused(Refusal.BODY_TOO_SLOW) from None  # or it never comes: the client left
         return b"".join(parts)
 
-    def _unknown(self, path: str) -> Refused:
-        allowed = [method for method, known in self._routes if known == path]
-        if allowed:
-            return Refused(Refusal.METHOD_NOT_ALLOWED, ", ".join(allowed))
-        return Refused(Refusal.NOT_FOUND)
-
     def _answer_error(self, error: Exception, route: Route | None, request_id: str) -> Answer:
         provider, name = (route.provider, route.name) if route else ("none", "none")
         if isinstance(error, Refused):
             self._observer.refused(provider, name, error.reason)
-            answer = problem(STATUS_OF[error.reason], error.reason, error.detail, request_id)
-            if error.reason is Refusal.METHOD_NOT_ALLOWED:
-                return msgspec.structs.replace(answer, headers={"Allow": error.detail})
-            return answer
+            status = STATUS_OF[error.reason]
+            return problem(status, error.reason, error.detail, request_id, _headers_of(error))
         if isinstance(error, Transient | Permanent):
             self._log.error("request failed", route=name, reason=error.reason, request=request_id)
-            answer = problem(503, error.reason, "", request_id)
-            return Answer(answer.body, 503, _PROBLEM, {"Retry-After": "1"})
+            return problem(503, error.reason, "", request_id, {"Retry-After": "1"})
         self._log.error(
             "request failed",
             route=name,
@@ -275,6 +327,17 @@ class Listener:
             exc_info=error,
         )
         return problem(500, "internal_error", "", request_id)
+
+
+def _headers_of(error: Refused) -> Mapping[str, str]:
+    """The headers that a refusal's status asks for."""
+    if error.reason is Refusal.METHOD_NOT_ALLOWED:
+        return {"Allow": error.detail}
+    if error.reason is Refusal.UNAUTHENTICATED:
+        return {"WWW-Authenticate": "Bearer"}
+    if error.reason is Refusal.UNKNOWN_BEARER:
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, section 3
+    return _NONE
 
 
 class _Written:
@@ -306,12 +369,13 @@ class _Written:
         if http is None or transport is None:
             raise ConnectionResetError("the client went away")
         answer = self._answer
+        # RFC 9110, section 8.6: an answer without content tells no length.
+        length = "" if answer.status == 204 else f"Content-Length: {len(answer.body)}\r\n"
         further = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
         head = (
             f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
             f"Content-Type: {answer.content_type}\r\n"
-            f"Content-Length: {len(answer.body)}\r\n"
-            f"Date: {rfc822_formatted_time()}\r\n"
+            f"{length}Date: {rfc822_formatted_time()}\r\n"
             f"X-Request-Id: {self._request_id}\r\n"
             f"{further}{'' if self.keep_alive else _CLOSE}\r\n"
         )
@@ -345,20 +409,6 @@ class _Silent:
 
 
 SILENT: Observer = _Silent()
-
-
-def problem(status: int, reason: str, detail: str, request_id: str) -> Answer:
-    """An RFC 9457 problem document; ``reason`` is one of the closed sets of gateway.errors."""
-    document: Mapping[str, object] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "reason": str(reason),
-        "request_id": request_id,
-    }
-    if detail:
-        document = {**document, "detail": detail}
-    return Answer(json.dumps(document).encode(), status, _PROBLEM)
 
 
 def _bound(address: tuple[str, int]) -> socket.socket:

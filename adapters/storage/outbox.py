@@ -118,6 +118,9 @@ class OutboxInTransaction:
         if standing:
             settled = [_settled(now, *pair) for pair in standing.values()]
             self._connection.write([(self._sql.settle, settled)])
+        gone = [id_ for id_, (_, o) in standing.items() if o.forgets and o.state == "done"]
+        if gone:
+            self._connection.run(self._sql.blank, ids=gone)
         return [outcome for _, outcome in standing.values()]
 
     def rewrite(self, scope: Scope, rewritten: Sequence[Rewritten]) -> None:

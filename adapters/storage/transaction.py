@@ -17,12 +17,21 @@ from adapters.storage.cards import (
     SigningInTransaction,
     SigningStatements,
 )
+from adapters.storage.contents import ContentsInTransaction, ContentStatements
 from adapters.storage.coupon_platform import (
     CouponPlatformInTransaction,
     CouponPlatformStatements,
 )
 from adapters.storage.coupons import CouponsInTransaction, CouponStatements
 from adapters.storage.database import Connection
+from adapters.storage.insight import (
+    InsightInTransaction,
+    InsightStatements,
+    PlatformFiguresInTransaction,
+    ReportsInTransaction,
+)
+from adapters.storage.erasure import ErasureInTransaction, ErasureStatements
+from adapters.storage.inbox import InboxInTransaction, InboxStatements
 from adapters.storage.line import LineInTransaction, LineStatements
 from adapters.storage.links import LinksInTransaction, LinkStatements
 from adapters.storage.menus import (
@@ -32,6 +41,7 @@ from adapters.storage.menus import (
     MenuStatements,
 )
 from adapters.storage.outbox import OutboxInTransaction, OutboxStatements
+from adapters.storage.postings import PostingsInTransaction, PostingStatements
 from adapters.storage.provisioning import (
     EntitiesInTransaction,
     ProvisioningInTransaction,
@@ -131,9 +141,34 @@ class Statements:
         return LinkStatements(self._dialect)
 
     @cached_property
+    def insight(self) -> InsightStatements:
+        """Those of figures by day, and of what people write beside them."""
+        return InsightStatements(self._dialect)
+
+    @cached_property
+    def postings(self) -> PostingStatements:
+        """Those of the posting calendar."""
+        return PostingStatements(self._dialect)
+
+    @cached_property
     def surveys(self) -> SurveyStatements:
         """Those of surveys."""
         return SurveyStatements(self._dialect)
+
+    @cached_property
+    def inbox(self) -> InboxStatements:
+        """Those of notes and templates."""
+        return InboxStatements(self._dialect)
+
+    @cached_property
+    def contents(self) -> ContentStatements:
+        """Those of messages' contents."""
+        return ContentStatements(self._dialect)
+
+    @cached_property
+    def erasure(self) -> ErasureStatements:
+        """Those that take people out."""
+        return ErasureStatements(self._dialect)
 
 
 class StoreTransaction:
@@ -210,12 +245,40 @@ class StoreTransaction:
         return self._opened(BlobsInTransaction(self._connection, self._sql.blobs))
 
     @cached_property
+    def insight(self) -> InsightInTransaction:
+        return self._opened(InsightInTransaction(self._connection, self._sql.insight))
+
+    @cached_property
+    def platform_figures(self) -> PlatformFiguresInTransaction:
+        return self._opened(PlatformFiguresInTransaction(self._connection, self._sql.insight))
+
+    @cached_property
+    def reports(self) -> ReportsInTransaction:
+        return self._opened(ReportsInTransaction(self._connection, self._sql.insight))
+
+    @cached_property
+    def postings(self) -> PostingsInTransaction:
+        return self._opened(PostingsInTransaction(self._connection, self._sql.postings))
+
+    @cached_property
     def links(self) -> LinksInTransaction:
         return self._opened(LinksInTransaction(self._connection, self._sql.links))
 
     @cached_property
     def surveys(self) -> SurveysInTransaction:
         return self._opened(SurveysInTransaction(self._connection, self._sql.surveys))
+
+    @cached_property
+    def inbox(self) -> InboxInTransaction:
+        return self._opened(InboxInTransaction(self._connection, self._sql.inbox))
+
+    @cached_property
+    def contents(self) -> ContentsInTransaction:
+        return self._opened(ContentsInTransaction(self._connection, self._sql.contents))
+
+    @cached_property
+    def erasure(self) -> ErasureInTransaction:
+        return self._opened(ErasureInTransaction(self._connection, self._sql.erasure))
 
     def load(self, arguments: Sequence[Any]) -> None:
         """Lock and load what the units of a batch are about, a room at a time."""

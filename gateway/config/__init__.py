@@ -138,12 +138,13 @@ def _agree(
     values: dict[str, dict[str, Any]], place: Callable[[str, str], str], problems: list[str]
 ) -> None:
     """Whether values that were right one by one go together; parts PostgreSQL's password off."""
+    called = [f"[{section}]" for section in ("twilio", "line") if section in values]
+    if called and values[""].get("public_url", "") is None:
+        problems.append(
+            f"{place('', 'public_url')}: is missing, and {' and '.join(called)} needs it; "
+            'add public_url = "https://gw.example.jp"'
+        )
     if "twilio" in values:
-        if values[""].get("public_url", "") is None:
-            problems.append(
-                f"{place('', 'public_url')}: is missing, and [twilio] needs it; "
-                'add public_url = "https://gw.example.jp"'
-            )
         _account(values["twilio"], partial(place, "twilio"), problems)
     _password(values["storage"], partial(place, "storage"), problems)
     taken: dict[str, Address] = {}

@@ -120,6 +120,9 @@ class Line(msgspec.Struct, frozen=True):
     data_api_url: Annotated[
         str, _text(checks.web_url, "The Messaging API for contents.", "https://api-data.line.me")
     ]
+    max_body_bytes: Annotated[
+        int, _whole(1024, 2**24, "A webhook with a larger body gets 413.", 1_048_576)
+    ]
 
 
 class Smtp(msgspec.Struct, frozen=True):
@@ -153,6 +156,12 @@ class Retention(msgspec.Struct, frozen=True):
         int, _whole(1, 8760, "Hours events of a call that never came are kept.", 24)
     ]
     keys_days: Annotated[int, _whole(1, 36_500, "Days a repeated webhook is recognised.", 45)]
+    line_text_days: Annotated[
+        int, _whole(1, 36_500, "Days the contents of LINE's messages are kept.", 365)
+    ]
+    line_event_days: Annotated[
+        int, _whole(7, 36_500, "Days LINE's events are kept, and repeats recognised.", 1826)
+    ]
 
 
 class Log(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from gateway.domain.links import Link
 from gateway.domain.menus import RichMenu
 from gateway.domain.pushes import StepSeries
 from gateway.domain.routing import TrackedNumber
+from gateway.domain.surveys import Survey
 from gateway.domain.tenancy import Advertiser
 
 
@@ -41,6 +42,7 @@ KINDS: tuple[type[Entity], ...] = (
     Segment,
     StepSeries,
     RichMenu,
+    Survey,
 )
 """Every kind of entity, in the order in which they are shown."""
 

@@ -1,9 +1,11 @@
 """The composition root: the only place that imports adapters and metrics.
 
-``daemon`` opens and closes everything of ``gateway serve`` in one ``async with``; ``store`` and
-``carrier`` are what the other commands need.
+``daemon`` opens and closes everything of ``gateway serve`` in one ``async with``; ``store``,
+``shops`` and the simulated ``carrier`` are what the other commands need. The simulated ``platform``
+is imported by those who play it: the daemon does without.
 """
 
+from gateway.main.api import create_token, list_tokens, revoke_token
 from gateway.main.carrier import (
     SCENARIOS,
     Played,
@@ -15,6 +17,8 @@ from gateway.main.carrier import (
     trouble_of,
 )
 from gateway.main.daemon import serve
+from gateway.main.sending import stop_sends
+from gateway.main.shops import find_channel, find_reply, list_failed, resend
 from gateway.main.store import (
     Provisioned,
     apply,
@@ -38,14 +42,22 @@ __all__ = [
     "backup",
     "carrier",
     "check_schema",
+    "create_token",
+    "find_channel",
+    "find_reply",
     "list_calls",
+    "list_failed",
+    "list_tokens",
     "migrate",
     "provisioned",
     "random_scripts",
+    "resend",
     "resend_spool",
     "restore",
+    "revoke_token",
     "serve",
     "simulate_call",
     "spooled_events",
+    "stop_sends",
     "trouble_of",
 ]

@@ -26,16 +26,20 @@ def carrier(config: Config, *, target: str | None = None, **faults: Any) -> Carr
     """
     if config.twilio is None:
         raise Misconfigured(["[twilio] is absent: there is no carrier to simulate"])
-    listen = config.http.listen
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104 - not bound to
-    address = f"[{host}]:{listen.port}" if ":" in host else f"{host}:{listen.port}"
     return Carrier(
-        target or f"http://{address}",
+        target or address_of(config),
         config.public_url,
         config.twilio.account_sid,
         config.twilio.auth_token,
         **faults,
     )
+
+
+def address_of(config: Config) -> str:
+    """Where the public listener of a daemon on this machine is."""
+    listen = config.http.listen
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104 - not bound to
+    return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
 
 
 async def simulate_call(

@@ -20,7 +20,7 @@ from gateway.config import Config
 from gateway.domain.values import SECOND
 from gateway.errors import Transient
 from gateway.ports import Clock, Lane
-from gateway.usecases import calls
+from gateway.usecases import calls, line
 from metrics.exposition import Metrics
 
 _HOUR = 3600
@@ -123,6 +123,13 @@ def chores(
             job = calls.Forget(what, clock() - seconds * SECOND)
             while await store.run(calls.forget, job, Lane.BACKGROUND):
                 pass  # a unit at a time, each behind the webhooks that wait
+        for what, days in (
+            ("line-texts", config.retention.line_text_days),
+            ("line-events", config.retention.line_event_days),
+        ):
+            job = calls.Forget(what, clock() - days * _DAY * SECOND)
+            while await store.run(line.forget, job, Lane.BACKGROUND):
+                pass
 
     async def count() -> None:
         state.calls_in_progress = await store.read(reader.in_progress)

@@ -3,10 +3,9 @@
 import asyncio
 import gc
 import resource
-import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
@@ -21,9 +20,13 @@ from adapters.twilio import routes as twilio
 from adapters.twilio.webhook import Verifier
 from gateway import __version__
 from gateway.config import Config
-from gateway.domain.values import SECOND, Ids
+from gateway.domain.values import SECOND
 from gateway.errors import Misconfigured, Transient
+from gateway.main import line
+from gateway.main.api import api_chores, api_routes
 from gateway.main.chores import State, chores, running
+from gateway.main.parts import Deps, NewIds, Part
+from gateway.main.sending import Waking
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
 from gateway.usecases import calls
@@ -67,13 +70,20 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
     """The daemon, from the first file opened to the last one closed; yields its ports."""
     database = database_of(config)
     metrics = Metrics(__version__, clock)
+    waking = Waking(metrics)
     state = State(config.storage.state_dir)
     async with AsyncExitStack() as stack:
         database.guard()
         stack.callback(database.release)
         _check_if_reachable(config)
         store = await stack.enter_async_context(
-            SqlStore(database, observer=metrics, cache=state.load(), on_routes=state.routes_changed)
+            SqlStore(
+                database,
+                observer=waking,
+                cache=state.load(),
+                on_routes=state.routes_changed,
+                public_url=config.public_url,
+            )
         )
         spool = await stack.enter_async_context(
             FileSpool(
@@ -86,10 +96,23 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         )
         metrics.ensure(store.cache.advertisers)
         _gauges(metrics, store, spool, state)
-        await stack.enter_async_context(
-            running(chores(config, database, store, state, metrics, clock))
+        deps = Deps(
+            config=config,
+            database=database,
+            store=store,
+            ids=NewIds(store),
+            clock=clock,
+            log=structlog.get_logger("gateway"),
+            observer=metrics,
         )
-        listeners = _listeners(config, store, spool, state, metrics)
+        parts = [_calls(deps, spool, metrics)]
+        if config.line is not None:
+            parts += await stack.enter_async_context(line.parts(deps, config.line, waking))
+        todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
+        for part in parts:
+            todo |= part.chores
+        await stack.enter_async_context(running(todo))
+        listeners = _listeners(deps, parts, spool, state, metrics)
         # Closed in the reverse order: who asks how we are is answered until the end.
         for listener in reversed(listeners.values()):
             await listener.start()
@@ -109,40 +132,42 @@ def _replay(store: Store) -> Callable[[bytes], Awaitable[object]]:
     return replay
 
 
-def _new_ids(store: SqlStore) -> Callable[[int], int]:
-    """Makes ids that no other process makes; by chance alone until the store has been asked."""
-    ids = Ids(secrets.randbelow(1024))
-
-    def new_id(now: int) -> int:
-        if store.start_number is not None:
-            ids.node = store.start_number
-        return ids.next(now)
-
-    return new_id
+def _calls(deps: Deps, spool: FileSpool, metrics: Metrics) -> Part:
+    """The webhooks of calls, where a carrier is configured."""
+    config = deps.config
+    if config.twilio is None:
+        return Part()
+    voice = twilio.Voice(
+        store=deps.store,
+        spool=spool,
+        verifier=Verifier(
+            config.public_url, config.twilio.auth_token, config.twilio.auth_token_previous
+        ),
+        ids=deps.ids.next,
+        observer=metrics,
+        public_url=config.public_url,
+        log=structlog.get_logger("gateway.twilio"),
+    )
+    most = config.http.max_body_bytes
+    return Part(public=[msgspec.structs.replace(r, max_body=most) for r in voice.routes()])
 
 
 def _listeners(
-    config: Config, store: SqlStore, spool: FileSpool, state: State, metrics: Metrics
+    deps: Deps, parts: Sequence[Part], spool: FileSpool, state: State, metrics: Metrics
 ) -> dict[str, Listener]:
     def readiness() -> health.Readiness:
-        if state.readiness == "ready" and (store.down is not None or spool.waiting):
+        if state.readiness == "ready" and (deps.store.down is not None or spool.waiting):
             return "degraded"
         return state.readiness
 
-    public: list[Route] = []
-    if config.twilio is not None:
-        voice = twilio.Voice(
-            store=store,
-            spool=spool,
-            verifier=Verifier(
-                config.public_url, config.twilio.auth_token, config.twilio.auth_token_previous
-            ),
-            ids=_new_ids(store),
-            observer=metrics,
-            public_url=config.public_url,
-            log=structlog.get_logger("gateway.twilio"),
-        )
-        public += voice.routes()
+    config = deps.config
+    public = [route for part in parts for route in part.public]
+    endpoints = [endpoint for part in parts for endpoint in part.endpoints]
+    admin = [
+        Route("GET", "/", _front_page, "admin", "front"),
+        *api_routes(deps, metrics.advertisers, endpoints),
+        *(route for part in parts for route in part.admin),
+    ]
     metrics.expect(public)
     metrics.gauge("ready", lambda: int(state.readiness == "ready"))
     limits = Limits(
@@ -151,10 +176,9 @@ def _listeners(
         idle_seconds=config.http.idle_seconds,
         connections=config.http.max_connections,
     )
-    public = [msgspec.structs.replace(r, max_body=config.http.max_body_bytes) for r in public]
     served = {
         "public": (config.http.listen, public),
-        "admin": (config.admin.listen, [Route("GET", "/", _front_page, "admin", "front")]),
+        "admin": (config.admin.listen, admin),
         "metrics": (config.metrics.listen, metrics.routes() + health.routes(readiness)),
     }
     return {

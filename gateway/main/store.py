@@ -19,8 +19,7 @@ from adapters.storage.spool import resend_dead, waiting_in
 from adapters.storage.sqlite import Sqlite
 from adapters.storage.transaction import Statements, StoreTransaction
 from gateway.config import Config
-from gateway.domain.routing import TrackedNumber
-from gateway.domain.tenancy import Advertiser
+from gateway.domain.provisioning import Held
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Misconfigured, Permanent, Transient, Trouble
 from gateway.ports import CallRecord
@@ -79,7 +78,7 @@ def apply(config: Config, changes: Changes) -> int:
     Raises:
         Transient: another was faster, or the store is away.
     """
-    with _connected(config) as (connection, sql):
+    with connected(config) as (connection, sql):
         cache = RouteCache()
         cache.version = changes.base_version  # the daemons wait: all routes are not read again
         tx = StoreTransaction(connection, sql, cache)
@@ -90,29 +89,23 @@ def apply(config: Config, changes: Changes) -> int:
 
 
 def provisioned(config: Config) -> "Provisioned":
-    """The version of the provisioning, all advertisers and all numbers.
+    """The version of the provisioning, and all entities by table and key.
 
     Read outside of any transaction that daemons would wait for, the version first: whoever
     applies to it is refused where another came between.
     """
-    with _connected(config) as (connection, sql):
+    with connected(config) as (connection, sql):
         held = ProvisioningInTransaction(connection, sql.provisioning)
-        return (held.version(EVERYBODY), *held.everything(EVERYBODY))
+        return held.version(EVERYBODY), held.everything(EVERYBODY)
 
 
 def list_calls(
     config: Config, scope: Scope, *, since: int, limit: int | None
 ) -> Iterator[CallRecord]:
     """Calls, oldest first; read in pages, beside a running daemon."""
-    database = database_of(config)
-    with _translated():
-        connection = database.reader()
-        try:
-            yield from CallReader(database.dialect).every(
-                connection, scope, since=since, limit=limit
-            )
-        finally:
-            connection.close()
+    with beside(config) as connection:
+        reader = CallReader(database_of(config).dialect)
+        yield from reader.every(connection, scope, since=since, limit=limit)
 
 
 def backup(config: Config, destination: Path, progress: Callable[[int, int], None]) -> None:
@@ -142,11 +135,11 @@ def spool_folder(config: Config) -> Path:
     return config.storage.state_dir / "spool"
 
 
-Provisioned = tuple[int, dict[str, Advertiser], dict[str, TrackedNumber]]
+Provisioned = tuple[int, Held]
 
 
 @contextmanager
-def _connected(config: Config) -> Iterator[tuple[Connection, Statements]]:
+def connected(config: Config) -> Iterator[tuple[Connection, Statements]]:
     """A command's connection; what is not committed in it is rolled back."""
     database = database_of(config)
     with _translated():
@@ -155,6 +148,18 @@ def _connected(config: Config) -> Iterator[tuple[Connection, Statements]]:
             yield connection, Statements(database.dialect)
         finally:
             connection.rollback()
+            connection.close()
+
+
+@contextmanager
+def beside(config: Config) -> Iterator[Connection]:
+    """A command's connection to read by, beside the daemons."""
+    database = database_of(config)
+    with _translated():
+        connection = database.reader()
+        try:
+            yield connection
+        finally:
             connection.close()
 
 

@@ -24,23 +24,14 @@ class Kept(msgspec.Struct, frozen=True):
     body: str
 
 
-class Line(Protocol):
-    """Friends of channels, and what they did."""
+class Happenings(Protocol):
+    """What friends did."""
 
     def is_known(self, scope: Scope, channel: str, event: str) -> bool:
         """Whether an event (by its webhookEventId) of a loaded body was kept before."""
 
     def is_unsent(self, scope: Scope, channel: str, event: Event) -> bool:
         """Whether the message of ``event``, of a loaded body, was taken back before it came."""
-
-    def friend(self, scope: Scope, channel: str, user: str) -> Friend | None:
-        """A friend, or a group; locked until the end of the transaction."""
-
-    def friend_by_id(self, scope: Scope, id_: int) -> Friend | None:
-        """The same by its own id."""
-
-    def save(self, scope: Scope, friend: Friend) -> None:
-        """Keep a friend, new or changed."""
 
     def keep(self, scope: Scope, kept: Kept) -> None:
         """Keep a new event."""
@@ -53,3 +44,20 @@ class Line(Protocol):
 
         ``what`` is ``line-texts`` (the contents of events) or ``line-events``.
         """
+
+
+class Friends(Protocol):
+    """Who follows channels."""
+
+    def friend(self, scope: Scope, channel: str, user: str) -> Friend | None:
+        """A friend, or a group; locked until the end of the transaction."""
+
+    def friend_by_id(self, scope: Scope, id_: int) -> Friend | None:
+        """The same by its own id."""
+
+    def save(self, scope: Scope, friend: Friend) -> None:
+        """Keep a friend, new or changed."""
+
+
+class Line(Happenings, Friends, Protocol):
+    """Friends of channels, and what they did, as a room of a transaction."""

@@ -61,7 +61,9 @@ class Menus(Protocol):
         """All channels that are looked after, by id, locked against other processes."""
 
     def tend(self, scope: Scope, tended: Tended) -> None:
-        """Keep how a channel is."""
+        """Keep how a channel is, after :meth:`tended` was asked. Where another process took a new
+        one at the same time, the transaction runs again.
+        """
 
     def leave(self, scope: Scope, channel: str) -> None:
         """Forget a channel, with its menus and links."""

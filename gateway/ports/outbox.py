@@ -56,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Told to whoever counts once this outcome stands."""
     spent: Spent | None = None
     """What it took of a channel's quota."""
+    forgets: bool = False
+    """Whether its payload goes once it is done, instead of with the other texts."""
 
 
 Handler = Callable[[Claimed], Awaitable[Outcome]]

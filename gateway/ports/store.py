@@ -11,11 +11,15 @@ from gateway.ports.access import Accesses
 from gateway.ports.audience import Audiences
 from gateway.ports.calls import Calls
 from gateway.ports.cards import CardCodes, Cards, Signing
+from gateway.ports.contents import Contents
 from gateway.ports.coupons import CouponPlatform, Coupons
+from gateway.ports.inbox import Erasure, Inbox
+from gateway.ports.insight import Insight, PlatformFigures, Reports
 from gateway.ports.line import Line
 from gateway.ports.links import LinkRoom
 from gateway.ports.menus import Blobs, Menus
 from gateway.ports.outbox import Outbox
+from gateway.ports.postings import Postings
 from gateway.ports.provisioning import Entities, Provisioning, Routes
 from gateway.ports.pushes import Pushes
 from gateway.ports.surveys import Surveys
@@ -106,8 +110,36 @@ class Transaction(Protocol):
         """Short links."""
 
     @property
+    def insight(self) -> Insight:
+        """Our figures of channels by day."""
+
+    @property
+    def platform_figures(self) -> PlatformFigures:
+        """Those of LINE."""
+
+    @property
+    def reports(self) -> Reports:
+        """What people write beside them."""
+
+    @property
+    def postings(self) -> Postings:
+        """The posting calendar."""
+
+    @property
     def surveys(self) -> Surveys:
         """Surveys."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Notes and templates of staff."""
+
+    @property
+    def contents(self) -> Contents:
+        """The contents of messages."""
+
+    @property
+    def erasure(self) -> Erasure:
+        """Taking people out of the store."""
 
 
 class Lane(IntEnum):

@@ -24,6 +24,7 @@ from gateway.provisioning import (
     menus,
     numbers,
     pushes,
+    surveys,
 )
 from gateway.provisioning.base import REMOVED, Entry, Everything, Table
 from gateway.tomlfile import Key, Wrong, document, instead, take
@@ -41,6 +42,7 @@ TABLES: dict[str, Table] = {
         audience.TABLE,
         pushes.TABLE,
         menus.TABLE,
+        surveys.TABLE,
     )
 }
 """Every table of the files, in the order of the reference."""

@@ -132,7 +132,7 @@ def _numbers(entry: Entry) -> Iterator[str]:
     expires = values.get("expires")
     yield from _together(entry, "expires", None if expires == "never" else expires, "expires_days")
     notice, days = values.get("notice_days"), values.get("expires_days")
-    if notice and notice >= (days or 0):
+    if notice and (expires == "never" or (days and notice >= days)):
         wrong = Wrong("is not before the card expires", "write less than expires_days, or 0")
         yield line(f"{place}: notice_days", notice, wrong)
 
@@ -206,7 +206,7 @@ def _handed_on(name: str, entry: Entry, cards: Mapping[str, Entry]) -> Iterator[
     while after in cards and after not in way:
         way.append(after)
         after = cards[after].values.get("next", SAME)
-    if after == name:
+    if after == name == min(each for each in way if cards[each].place):  # told once
         wrong = Wrong("comes back to this card", "write same for the last of them")
         yield line(place, entry.values["next"], wrong)
 

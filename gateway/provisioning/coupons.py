@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from gateway.domain.coupons import premiums
 from gateway.domain.coupons.coupon import Coupon, Lottery
-from gateway.domain.line.messages import problems
+from gateway.domain.line.messages import problems, variables_of
 from gateway.domain.values import micros
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
 from gateway.tomlfile import Check, Key, Wrong, anything, line, one_of, printable, whole
@@ -35,9 +35,12 @@ def _text(most: int) -> Check:
 
 
 def _said(value: str, _: Path) -> str:
-    found = problems({"type": "text", "text": value}) if value else []
+    message = {"type": "text", "text": value}
+    found = problems(message) if value else []
     if found:
         raise Wrong("cannot be sent", f"mend: {found[0]}")
+    if "points" in variables_of(message):
+        raise Wrong("has {points}", "take it out; {name} and {shop} are filled in")
     return value
 
 
@@ -166,8 +169,22 @@ COUPON: tuple[Key, ...] = (
     Key("description", str, _text(1000), "More about it.", ""),
     Key("usage", str, _text(100), "The conditions under which it is taken.", ""),
     Key("image_url", str, _https, "A picture, https.", ""),
-    Key("starts", datetime, _instant, "From when on it is handed out.", required=True),
-    Key("ends", datetime, _instant, "The last instant at which it is good.", required=True),
+    Key(
+        "starts",
+        datetime,
+        _instant,
+        "From when on it is handed out.",
+        example=datetime.fromisoformat("2026-11-01T00:00:00+09:00"),
+        required=True,
+    ),
+    Key(
+        "ends",
+        datetime,
+        _instant,
+        "The last instant at which it is good.",
+        example=datetime.fromisoformat("2026-11-30T23:59:59+09:00"),
+        required=True,
+    ),
     Key("per_friend", int, whole(1, 100), "Tickets, or draws, that a friend gets.", 1),
     Key(
         "total",

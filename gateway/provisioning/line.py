@@ -1,16 +1,15 @@
 """``[[line_channel]]``: a LINE official account, and how it answers."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from gateway.domain.hours import Hours, read_hours
 from gateway.domain.line.channel import ALWAYS, Channel, Forward, Message, Rule, Uniform
+from gateway.domain.line.forwarding import is_public_url
 from gateway.domain.line.keywords import check_keywords
 from gateway.domain.line.messages import problems_of
 from gateway.domain.values import micros
@@ -68,20 +67,9 @@ def _few(most: int) -> Any:
 
 
 def _forward_url(value: str, _: Path) -> str:
-    wrong = Wrong("is not a public https address", 'write it like "https://tool.example.jp/hook"')
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise wrong from None
-    if parts.scheme != "https" or not host or parts.username or parts.fragment or port == 0:
-        raise wrong
-    try:
-        if not ipaddress.ip_address(host).is_global:
-            raise wrong
-    except ValueError:
-        if "." not in host or host.endswith((".local", ".internal", ".localhost")):
-            raise wrong from None
+    if not is_public_url(value):
+        remedy = 'write it like "https://tool.example.jp/hook"'
+        raise Wrong("is not a public https address", remedy)
     return value
 
 
@@ -258,6 +246,13 @@ LINE_CHANNEL: tuple[Key, ...] = (
     ),
     Key("staff_secret", str, secret(40), "The PIN with which staff stamp.", secret=True),
     Key("forward", dict, anything, "A second tool that gets every webhook.", keys=FORWARD),
+    Key(
+        "industry",
+        str,
+        _shaped(r"([a-z0-9-]{1,40})?", "a trade", "beauty-salon"),
+        "The shop's trade; `gateway line check` knows which ones LINE restricts.",
+        "",
+    ),
     REMOVED,
 )
 """The keys of ``[[line_channel]]``."""

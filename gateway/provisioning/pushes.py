@@ -18,6 +18,9 @@ from gateway.tomlfile import Key, Wrong, anything, line, whole
 _MOST_STEPS = 50
 _MOST_STOPS = 10
 _MOST_SHOWN = 3
+_OURS = {"coupon": "coupon", "card": "shop_card", "survey": "survey"}
+"""Objects of ours in messages, and the tables that they stand in."""
+
 _SAMPLE = f"https://{'gateway' * 8}.example.jp/r/0123456789"
 """Stands for a short link where messages are checked: as long as one may well be."""
 
@@ -92,25 +95,30 @@ def _check(everything: Everything) -> Iterator[str]:
         if not entry.place:
             continue
         yield from of_channel(entry, everything)
-        yield from _links(entry, everything)
+        yield from _named(entry, everything)
         trigger = entry.values.get("trigger", "")
         if trigger.removeprefix("tag:") in entry.values.get("stop_on", ()):
             wrong = Wrong("is in stop_on, too", "take it out of one of the two")
             yield line(f"{entry.place}: trigger", trigger, wrong)
 
 
-def _links(entry: Entry, everything: Everything) -> Iterator[str]:
-    """Links in messages that are not there, or are somebody else's."""
+def _named(entry: Entry, everything: Everything) -> Iterator[str]:
+    """What messages name that is not there, or is somebody else's."""
     steps: Sequence[Step] = entry.values.get("steps", ())
-    for name in sorted({name for step in steps for name in named_in(step.messages)}):
-        link = everything[Link.table].get(name)
-        if link is None:
-            wrong = Wrong("names no link", "describe it in a file, or name another")
-        elif link.values.get("advertiser") != entry.values.get("advertiser"):
-            wrong = Wrong("is another advertiser's link", "name one of the same")
+    found = {(Link.table, name) for step in steps for name in named_in(step.messages)}
+    for message in (message for step in steps for message in step.messages):
+        kind = message["type"]
+        if kind in _OURS and kind in message:
+            found.add((_OURS[kind], message[kind]))
+    for table, name in sorted(found):
+        named = everything[table].get(name)
+        if named is None:
+            wrong = Wrong(f"names no {table}", "describe it in a file, or name another")
+        elif named.values.get("advertiser") != entry.values.get("advertiser"):
+            wrong = Wrong(f"is another advertiser's {table}", "name one of the same")
         else:
             continue
-        yield line(f"{entry.place}: steps", f"{{link:{name}}}", wrong)
+        yield line(f"{entry.place}: steps", name, wrong)
 
 
 TABLE = Table(

@@ -7,12 +7,14 @@ import msgspec
 
 from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.decide import Decision, decide
+from gateway.domain.line.decide import Decision, decide, may_answer
 from gateway.domain.line.events import KINDS, Event
-from gateway.domain.line.friends import Friend
+from gateway.domain.line.friends import Friend, stream_of
+from gateway.domain.surveys import PREFIX
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Draw, Seed
 from gateway.ports import Fact, Transaction
 from gateway.ports.line import Kept
+from gateway.usecases import audience, cards, surveys
 from gateway.usecases.calls import FORGET_AT_ONCE, Forget
 
 IDS_AN_EVENT = 16
@@ -22,6 +24,7 @@ TOKEN_SECONDS = 50
 """A reply token is good for a minute; what is later than this may come too late."""
 
 _encode = msgspec.json.encode
+_replace = msgspec.structs.replace
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -43,24 +46,22 @@ def record(tx: Transaction, incoming: Incoming) -> tuple[int, list[Fact]]:
     channel = tx.entities.find(EVERYBODY, Channel, incoming.channel)
     if channel is None:  # taken away since it was asked for
         return 0, []
-    draw = incoming.seed.draw()
+    draw, now = incoming.seed.draw(), incoming.received_at
     facts: list[Fact] = []
+    new = 0
     for event in incoming.events:
         if not tx.line.is_known(EVERYBODY, channel.id, event.id):
-            facts += _record(tx, channel, event, incoming.received_at, draw)
-    new = len(facts)
+            new += 1
+            facts += _record(tx, channel, event, now, draw)
     if new:
-        facts += [
-            Counted(channel.advertiser, "line_notes_total", (note,)) for note in incoming.notes
-        ]
+        notes = incoming.notes
+        facts += [Counted(channel.advertiser, "line_notes_total", (note,)) for note in notes]
     return new, facts
 
 
-def _record(
-    tx: Transaction, channel: Channel, event: Event, received_at: int, draw: Draw
-) -> list[Fact]:
+def _record(tx: Transaction, channel: Channel, event: Event, now: int, draw: Draw) -> list[Fact]:
     id_ = draw.id()
-    friend = _friend(tx, channel, event, received_at, draw)
+    friend = _friend(tx, channel, event, now, draw)
     body = "" if tx.line.is_unsent(EVERYBODY, channel.id, event) else event.raw
     kept = Kept(
         id=id_,
@@ -69,24 +70,29 @@ def _record(
         advertiser=channel.advertiser,
         friend=friend.id if friend else 0,
         at=event.at,
-        received_at=received_at,
+        received_at=now,
         kind=event.kind,
         message_id=event.unsent or event.message_id,
         body=body,
     )
     tx.line.keep(EVERYBODY, kept)
+    kind = event.kind if event.kind in KINDS else "other"
+    facts: list[Fact] = [Counted(channel.advertiser, "line_events_total", (kind,))]
     if friend is not None:
         if event.unsent:
             tx.line.blank(EVERYBODY, friend.id, event.unsent)
         decision = decide(channel, friend, event)
-        _follow_up(tx, channel, event, decision, received_at, draw)
-    kind = event.kind if event.kind in KINDS else "other"
-    return [Counted(channel.advertiser, "line_events_total", (kind,))]
+        tx.line.save(EVERYBODY, decision.friend)
+        facts += _other_rooms(tx, channel, event, decision, now, draw)
+        if event.data.startswith(PREFIX) and may_answer(channel, friend, event):
+            messages, told = surveys.pressed(tx, channel, friend, event.data, draw, now)
+            decision = _replace(decision, messages=tuple(messages), origin="survey")
+            facts += told
+        _ask_for_effects(tx, channel, event, decision, now, draw)
+    return facts
 
 
-def _friend(
-    tx: Transaction, channel: Channel, event: Event, received_at: int, draw: Draw
-) -> Friend | None:
+def _friend(tx: Transaction, channel: Channel, event: Event, now: int, draw: Draw) -> Friend | None:
     """Who it is about: the group where there is one, since it is there that we answer."""
     user = event.place or event.user
     if not user:
@@ -96,27 +102,52 @@ def _friend(
         user=user,
         id=draw.id(),
         advertiser=channel.advertiser,
-        first_at=event.at or received_at,
+        first_at=event.at or now,
         is_group=bool(event.place),
     )
 
 
-def _follow_up(
+def _other_rooms(
     tx: Transaction,
     channel: Channel,
     event: Event,
     decision: Decision,
-    received_at: int,
+    now: int,
+    draw: Draw,
+) -> list[Fact]:
+    """What tags, series of steps, shop cards and the stop of pushes make of an event."""
+    friend = decision.friend
+    facts: list[Fact] = []
+    if not event.known or friend.is_group:
+        return facts
+    if decision.tags:
+        facts += audience.tag(tx, friend, decision.tags, now)
+    if event.kind == "follow" and friend.state == "friend":
+        facts += audience.befriended(tx, channel, friend, event.at, draw, now)
+        facts += cards.befriended(tx, channel, friend, draw, now)
+    elif event.kind == "unfollow" and friend.state == "blocked":
+        facts += audience.left(tx, channel, friend, now)
+    elif event.text or event.data:
+        audience.said(tx, friend, event.text or event.data, now)
+    return facts
+
+
+def _ask_for_effects(
+    tx: Transaction,
+    channel: Channel,
+    event: Event,
+    decision: Decision,
+    now: int,
     draw: Draw,
 ) -> None:
+    """Put into the outbox what a friend is to get, and take back what they are not to get."""
     friend = decision.friend
-    tx.line.save(EVERYBODY, friend)
-    stream = stream_of(channel.id, friend.user)
     if decision.void:
+        stream = stream_of(channel.id, friend.user)
         tx.outbox.cancel(EVERYBODY, stream, "line.reply", *decision.void)
     if decision.profile:
         about = {"channel": channel.id, "user": friend.user}
-        tx.outbox.add(EVERYBODY, _effect("line.profile", channel, event, about, received_at, draw))
+        tx.outbox.add(EVERYBODY, _effect("line.profile", channel, event, about, now, draw))
     if decision.messages:
         said = {
             "channel": channel.id,
@@ -124,15 +155,9 @@ def _follow_up(
             "token": event.reply_token,
             "messages": list(decision.messages),
         }
-        effect = _effect("line.reply", channel, event, said, received_at, draw)
-        tx.outbox.add(
-            EVERYBODY,
-            msgspec.structs.replace(
-                effect,
-                origin=decision.origin,
-                give_up_at=received_at + TOKEN_SECONDS * SECOND,
-            ),
-        )
+        effect = _effect("line.reply", channel, event, said, now, draw)
+        give_up_at = now + TOKEN_SECONDS * SECOND
+        tx.outbox.add(EVERYBODY, _replace(effect, origin=decision.origin, give_up_at=give_up_at))
 
 
 def _effect(
@@ -155,11 +180,6 @@ def _effect(
     )
 
 
-def stream_of(channel: str, user: str) -> str:
-    """The stream of what a friend gets: one thing after the other."""
-    return f"line/{channel}/{user}"
-
-
 class Profile(msgspec.Struct, frozen=True):
     """What the platform tells of a user."""
 
@@ -176,7 +196,7 @@ def keep_profile(tx: Transaction, profile: Profile) -> tuple[None, Sequence[Fact
     if friend is not None:
         tx.line.save(
             EVERYBODY,
-            msgspec.structs.replace(
+            _replace(
                 friend,
                 name=profile.name,
                 picture_url=profile.picture_url,

@@ -21,7 +21,7 @@ FORBIDDEN = {
     "calls": ("gateway/domain/calls/decide.py", "gateway.domain.tenancy"),
     "tenancy": ("gateway/domain/tenancy.py", "gateway.domain.values"),
     "pure": ("gateway/usecases/calls.py", "time"),
-    "root": ("gateway/cli.py", "adapters.http"),
+    "root": ("gateway/cli/__init__.py", "adapters.http"),
     "settings": ("gateway/logs.py", "gateway.ports"),
 }
 

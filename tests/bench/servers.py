@@ -109,7 +109,7 @@ def prepare(folder: Path, count: int) -> Config:
     )
     names = dict.fromkeys(route.advertiser for route in routes)
     parties = tuple(Advertiser(id=name, name=f"{name} 株式会社") for name in names)
-    wiring.apply(config, difference(*wiring.provisioned(config), Plan(parties, routes)))
+    wiring.apply(config, difference(*wiring.provisioned(config), Plan((*parties, *routes))))
     return config
 
 

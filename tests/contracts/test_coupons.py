@@ -94,6 +94,18 @@ async def test_who_may_not_have_it_gets_none(engine: Engine) -> None:
 
 
 @on_a_loop
+async def test_who_gets_it_is_tagged(engine: Engine) -> None:
+    """With the coupon's tags, once; whoever draws a blank is not."""
+    lots = coupon(id="lots", tags=("lots",), lottery=Lottery(0))  # set-up allows 1 at least
+    async with opened(engine, coupon(tags=("autumn", "sale")), lots) as store:
+        for _ in range(2):
+            await tried(store)
+        await tried(store, coupon_id="lots")
+    rows = engine.rows("SELECT tag, source FROM friend_tags ORDER BY tag")
+    assert rows == [("autumn", "coupon:autumn"), ("sale", "coupon:autumn")]
+
+
+@on_a_loop
 async def test_the_total_holds_however_many_ask_at_once(engine: Engine) -> None:
     """Sixty friends ask two processes at once for twenty tickets: twenty get one."""
     made = [opened(engine, coupon(total=20))]
@@ -141,7 +153,7 @@ async def test_a_ticket_taken_back_frees_its_place(engine: Engine) -> None:
 async def test_a_lottery_is_kept_with_its_draws(engine: Engine) -> None:
     """Wins and blanks are as the numbers drawn say, each friend draws once, prizes end."""
     observer = Recorder()
-    lots = coupon(lottery=Lottery(50, lost="またどうぞ"), total=5)
+    lots = coupon(lottery=Lottery(50, lost="{shop}、またどうぞ"), total=5)
     async with opened(engine, lots, observer=observer) as store:
         answers = [(await tried(store, user=user))[0] for user in range(60)]
         again = (await tried(store, user=0))[0]
@@ -150,7 +162,7 @@ async def test_a_lottery_is_kept_with_its_draws(engine: Engine) -> None:
     states = Counter(state for _, state in rows)
     assert states["issued"] == 5
     texts = Counter(message.get("text") for message in answers if message["type"] == "text")
-    assert texts.pop("またどうぞ") == states["lost"]
+    assert texts.pop("Acme、またどうぞ", 0) == states["lost"]
     assert list(texts.values()) == [60 - len(rows)]
     assert again["type"] == answers[0]["type"]
     assert counted(observer)["lost"] == states["lost"]
@@ -329,9 +341,15 @@ def reminding(now: int) -> Reminding:
     return Reminding(now, Seed(900_000, REMIND_AT_ONCE, b"0123456789abcdef"))
 
 
+def stopping(tx: Any, friend: int) -> tuple[None, tuple[()]]:
+    """A friend wants no pushes."""
+    tx.pushes.stops.stop(EVERYBODY, friend, "acme", SALON.id, NOON, "test")
+    return None, ()
+
+
 @on_a_loop
 async def test_a_friend_is_reminded_once(engine: Engine) -> None:
-    """Only of what is open, only friends, only once; used tickets and blocked friends are not."""
+    """Only of what is open, only once; who blocked the shop or wants no pushes gets none."""
     reminded = coupon(reminder_days=3)
     blocked = {"unfollowed_at": NOON + 1}
     async with opened(engine, reminded) as store:
@@ -339,9 +357,11 @@ async def test_a_friend_is_reminded_once(engine: Engine) -> None:
         used = await handed_out(store, user=2)
         await store.run(coupons.stamp_by_pin, PinStamp(used, PIN, NOON))
         await handed_out(store, user=3, more=blocked)
+        silent = await ticket_of(store, engine, await handed_out(store, user=4))
+        await store.run(stopping, silent.friend)
         due = (await ticket_of(store, engine, token)).remind_at
         assert await store.run(remind, reminding(due - 1)) == 0
-        assert await store.run(remind, reminding(due)) == 2
+        assert await store.run(remind, reminding(due)) == 3
         assert await store.run(remind, reminding(due)) == 0
     rows = engine.rows("SELECT kind, stream, give_up_at, payload FROM outbox")
     ((kind, stream, give_up_at, payload),) = rows

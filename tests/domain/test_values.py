@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.values import SECOND, Ids, first_id
+from gateway.domain.values import SECOND, Ids, Seed, first_id, nth_id
 
 NOW = 1_795_000_000 * SECOND
 
@@ -45,3 +45,26 @@ def test_a_node_that_is_known_late_repeats_nothing(before: list[int], after: lis
     ids.node = 3
     made += [ids.next(now) for now in after]
     assert len(set(made)) == len(made)
+
+
+@given(st.integers(0, 1023), st.lists(st.integers(1, 9000), min_size=1, max_size=6))
+def test_blocks_of_ids_follow_each_other_and_share_none(node: int, sizes: list[int]) -> None:
+    """Within a block by their ordinal, between blocks by the maker, whatever the sizes."""
+    ids = Ids(node)
+    made: list[int] = []
+    for size in sizes:
+        first = ids.block(NOW, size)
+        made += [nth_id(first, n) for n in range(size)]
+    made.append(ids.next(NOW))
+    assert made == sorted(set(made))
+    assert {id_ >> 12 & 1023 for id_ in made} == {node}
+
+
+def test_a_draw_is_the_same_in_every_run() -> None:
+    """Ids, tokens and luck come of the seed alone, and no two of them are alike."""
+    seed = Seed(nth_id(0, 7), 3, b"0123456789abcdef")
+    one, other = seed.draw(), seed.draw()
+    drawn = [(d.id(), d.token(), d.below(1000), d.token()) for d in (one, other)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 4
+    assert len(drawn[0][1]) == 20

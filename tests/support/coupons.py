@@ -23,7 +23,7 @@ SALON: Channel = msgspec.structs.replace(SHOP, staff_secret=PIN)
 
 def coupon(**changed: Any) -> Coupon:
     """A coupon of :data:`SALON`, good for thirty days from a day before :data:`NOON` on."""
-    given = {
+    given: dict[str, Any] = {
         "id": "autumn",
         "advertiser": "acme",
         "title": "秋の10%OFF",
@@ -85,7 +85,7 @@ def token_in(messages: list[dict[str, Any]]) -> str:
 
 def ticket(**changed: Any) -> Ticket:
     """A ticket that was handed out at :data:`NOON`."""
-    given = {
+    given: dict[str, Any] = {
         "id": 1,
         "coupon": "autumn",
         "advertiser": "acme",

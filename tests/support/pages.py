@@ -6,12 +6,14 @@ A table in the code is the truth, its page is for people: a test holds the two e
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from gateway.config import SECTIONS, Section
 from gateway.domain.calls import TRANSITIONS
 from gateway.provisioning import TABLES
-from gateway.tomlfile import Key, Wrong
+from gateway.tomlfile import Key, Wrong, shown
 from metrics.registry import page as metrics_page
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +79,15 @@ def _table(keys: Iterable[Key], section: Section | None = None) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-_KINDS = {str: "text", int: "number", bool: "true or false", list: "list of texts", dict: "table"}
+_KINDS: dict[type[Any], str] = {
+    str: "text",
+    int: "number",
+    float: "number",
+    bool: "true or false",
+    dict: "table",
+    datetime: "time with an offset",
+    date: "day",
+}
 _WRONG = {int: -1, str: "?"}
 """Values that are out of every range and among no choices."""
 
@@ -86,19 +96,21 @@ def _values(key: Key) -> str:
     """What may be written: the range or the choices, as the check itself names them."""
     try:
         key.check(_WRONG.get(key.kind), ROOT)
-    except (Wrong, TypeError) as wrong:
+    except (Wrong, TypeError, AttributeError) as wrong:
         named = re.fullmatch(
             r"is (?:out of range|not a choice); write (?:one of: )?(.*)", str(wrong)
         )
         if named:
             return named[1].replace('"', "`")
+    if key.kind is list:
+        return "list of tables" if key.keys else "list of texts" if key.each else "list"
     return _KINDS[key.kind]
 
 
 def _default(key: Key) -> str:
-    if key.default not in (None, {}):
+    if key.default not in (None, {}, [], ""):
         return f"`{json.dumps(key.default)}`"
-    sample = "" if key.example in (None, "…") else json.dumps(key.example, ensure_ascii=False)
+    sample = "" if key.example in (None, "…") else shown(key.example)
     what = "required" if key.required else "none"
     return f"{what}, such as `{sample}`" if sample else what
 
@@ -106,7 +118,7 @@ def _default(key: Key) -> str:
 _CONFIGURATION = """\
 # Configuration
 
-Made from the tables in `gateway/config/sections.py` and `gateway/provisioning.py` by `make docs`.
+Made from the tables in `gateway/config/sections.py` and `gateway/provisioning/` by `make docs`.
 
 The gateway reads two kinds of TOML files. `config.toml` says how the daemon runs; it is read once,
 at the start. Provisioning files say whose numbers go where; `gateway apply` writes them into the

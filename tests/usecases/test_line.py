@@ -33,7 +33,12 @@ class Shop:
 
     def tell(self, *bodies: Incoming) -> None:
         """One transaction for all ``bodies``."""
-        self.do(lambda tx: [self.facts.extend(record(tx, told)[1]) for told in bodies], bodies)
+
+        def keep(tx: StoreTransaction) -> None:
+            for told in bodies:
+                self.facts += record(tx, told)[1]
+
+        self.do(keep, bodies)
 
     def do(self, work: Callable[[StoreTransaction], Any], load: Sequence[Incoming] = ()) -> Any:
         """``work`` in a transaction."""

@@ -7,8 +7,11 @@ from adapters.storage.schema import (
     cards,
     coupons,
     effects,
+    inbox,
+    insight,
     line,
     menus,
+    postings,
     provisioning,
     surveys,
 )
@@ -16,7 +19,21 @@ from adapters.storage.schema.base import metadata
 
 __all__ = ["WITHOUT_ADVERTISER", "metadata"]
 
-_ROOMS = (provisioning, calls, effects, line, access, coupons, audience, cards, menus, surveys)
+_ROOMS = (
+    provisioning,
+    calls,
+    effects,
+    inbox,
+    line,
+    access,
+    coupons,
+    audience,
+    cards,
+    menus,
+    surveys,
+    insight,
+    postings,
+)
 
 WITHOUT_ADVERTISER: dict[str, str] = {
     table: reason for room in _ROOMS for table, reason in room.WITHOUT_ADVERTISER.items()

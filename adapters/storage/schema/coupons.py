@@ -44,6 +44,13 @@ Index(
     sqlite_where=_reminded,
     postgresql_where=_reminded,
 )
+_used = coupon_tickets.c.used_at > 0
+Index(
+    "coupon_tickets_used",
+    coupon_tickets.c.used_at,
+    sqlite_where=_used,
+    postgresql_where=_used,
+)
 
 # A row is the lock of whoever hands out tickets of a coupon that has a total.
 coupon_counts = Table(

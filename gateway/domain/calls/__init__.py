@@ -8,7 +8,7 @@ Durations come from the provider's times alone; our own receipt times only drive
 each target, ``fold`` what they add up to, ``decide`` what is answered and when a call settles.
 """
 
-from gateway.domain.calls.decide import decide, is_connected, reply_unrouted, sweep
+from gateway.domain.calls.decide import decide, is_connected, judge, reply_unrouted, sweep
 from gateway.domain.calls.events import (
     LEG_FINAL,
     LEG_PROGRESS,
@@ -16,6 +16,7 @@ from gateway.domain.calls.events import (
     Decision,
     Event,
     Fact,
+    Judged,
     Noted,
     Outcome,
     Result,
@@ -35,6 +36,7 @@ __all__ = [
     "Decision",
     "Event",
     "Fact",
+    "Judged",
     "Leg",
     "Noted",
     "Outcome",
@@ -45,6 +47,7 @@ __all__ = [
     "decide",
     "fold",
     "is_connected",
+    "judge",
     "legs_of",
     "reply_unrouted",
     "sweep",

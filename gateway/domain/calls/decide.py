@@ -9,8 +9,8 @@ from gateway.domain.calls.events import (
     Decision,
     Event,
     Fact,
+    Judged,
     Noted,
-    Outcome,
     Settled,
 )
 from gateway.domain.calls.fold import add_up, replace, rung_out, sweep_reason
@@ -83,6 +83,11 @@ def sweep(call: Call, events: Sequence[Event], now: int) -> tuple[Call, Event | 
     return call, closing, facts
 
 
+def judge(call: Call, outcome: Judged, reason: str) -> Call:
+    """``call`` with a person's word on its outcome; an empty ``reason`` is none."""
+    return replace(call, outcome=outcome, outcome_reason=reason or None)
+
+
 def is_connected(event: Event) -> bool:
     """Whether ``event`` says that the caller already talks, or did: under answerOnBridge the
     parent, too, is in progress only then.
@@ -144,7 +149,9 @@ def _settle(
         and call.min_talk is not None
         and (call.talk_seconds or 0) >= call.min_talk
     )
-    outcome: Outcome = "accepted" if accepted else "pending"
+    outcome, reason = call.outcome, call.outcome_reason
+    if outcome == "pending" and accepted:  # what a person said already stands
+        outcome, reason = "accepted", "min_talk_seconds"
     facts.append(
         Settled(
             call.advertiser, call.result, call.ring_seconds or 0, call.talk_seconds or 0, outcome
@@ -155,7 +162,7 @@ def _settle(
         settled_at=now,
         due_at=None,
         outcome=outcome,
-        outcome_reason="min_talk_seconds" if accepted else None,
+        outcome_reason=reason,
     )
 
 

@@ -19,6 +19,10 @@ LEG_PROGRESS = frozenset({"queued", "initiated", "ringing", "in-progress", "answ
 """The CallStatus values on the way there."""
 
 
+Judged = Literal["accepted", "rejected"]
+"""The outcomes that a person can give a call."""
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One thing a carrier told us of a call.
 

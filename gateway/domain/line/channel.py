@@ -81,6 +81,8 @@ class Channel(msgspec.Struct, frozen=True):
     staff_secret: str = ""
     """The shop's PIN, with which staff stamp coupons and cards."""
     forward: Forward | None = None
+    industry: str = ""
+    """The shop's trade, which LINE's guideline may restrict."""
 
     @property
     def key(self) -> str:

@@ -47,7 +47,7 @@ def decide(channel: Channel, friend: Friend, event: Event) -> Decision:
     return Decision(friend)
 
 
-def _may_answer(channel: Channel, friend: Friend, event: Event) -> bool:
+def may_answer(channel: Channel, friend: Friend, event: Event) -> bool:
     """Whether the platform and the shop allow an answer; nobody is there to get a late one."""
     if event.at <= friend.unfollowed_at:
         return False
@@ -59,7 +59,7 @@ def _may_answer(channel: Channel, friend: Friend, event: Event) -> bool:
 def _came(channel: Channel, friend: Friend, event: Event) -> Decision:
     friend = _replace(friend, followed_at=max(friend.followed_at, event.at))
     messages: tuple[Message, ...] = ()
-    if _may_answer(channel, friend, event):
+    if may_answer(channel, friend, event):
         messages = (event.unblocked and channel.greeting_again) or channel.greeting
     return Decision(friend, messages, "greeting", profile=not friend.is_group)
 
@@ -71,7 +71,7 @@ def _said(channel: Channel, friend: Friend, event: Event) -> Decision:
         return _ruled(channel, friend, event, rule)
     # Whatever no rule knew what to do with, people look at.
     friend = _replace(_heard(friend, event), unread=friend.unread + 1)
-    if staffed or not _may_answer(channel, friend, event):
+    if staffed or not may_answer(channel, friend, event):
         return Decision(friend)
     return Decision(friend, _uniform(channel, event), "uniform")
 
@@ -92,7 +92,7 @@ def _ruled(
         void = (event.at + 1, friend.rested_at if friend.rested_at > event.at else NEVER)
     elif rule.staff == "end":
         friend = _replace(friend, rested_at=max(friend.rested_at, event.at), assigned="")
-    messages = rule.messages if _may_answer(channel, friend, event) else ()
+    messages = rule.messages if may_answer(channel, friend, event) else ()
     return Decision(friend, messages, f"rule:{ordinal + 1}", rule.tags, void)
 
 

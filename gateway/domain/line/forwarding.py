@@ -24,6 +24,11 @@ Result = Literal["sent", "retried", "refused", "expired", "withdrawn"]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# What `is_global` of older Pythons lets through: protocol assignments, relays, documentation.
+_SPECIAL = [
+    ipaddress.ip_network(each)
+    for each in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
+]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -55,6 +60,8 @@ def _within(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def _is_public(address: Address) -> bool:
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -63,3 +63,8 @@ class Friend(msgspec.Struct, frozen=True):
         if self.rested_at > self.staffed_at:
             return at < self.rested_at
         return at - max(self.staffed_at, self.last_at) < silence_minutes * 60 * SECOND
+
+
+def stream_of(channel: str, user: str) -> str:
+    """The stream of the effects that a friend gets: one thing after the other."""
+    return f"line/{channel}/{user}"

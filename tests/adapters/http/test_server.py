@@ -14,9 +14,8 @@ import msgspec
 import pytest
 
 from adapters.http.server import STATUS_OF, Limits, Listener
-from gateway.domain.calls import Fact
 from gateway.errors import GatewayError, Permanent, Refusal, Refused, Transient, Trouble
-from gateway.ports import Answer, Request, Route
+from gateway.ports import Answer, Fact, Request, Route
 
 NOW = 1_793_700_000_000_000
 PATIENCE = 10.0
@@ -157,7 +156,7 @@ async def measure(request: Request) -> Answer:
 
 @asynccontextmanager
 async def edge(handler: Handler = measure, **limits: float) -> AsyncIterator[Edge]:
-    """A listener on a free port whose ``/hook`` is handled by ``handler``."""
+    """A listener on a free port whose ``/hook`` and ``/hook/…`` are handled by ``handler``."""
     seen: list[Request] = []
     recorder = Recorder()
 
@@ -167,7 +166,10 @@ async def edge(handler: Handler = measure, **limits: float) -> AsyncIterator[Edg
 
     listener = Listener(
         ("127.0.0.1", 0),
-        [Route("POST", "/hook", handle, "carrier", "hook")],
+        [
+            Route("POST", "/hook", handle, "carrier", "hook"),
+            Route("POST", "/hook/{id}", handle, "carrier", "channel"),
+        ],
         observer=recorder,
         clock=lambda: NOW,
         log=recorder,
@@ -210,6 +212,19 @@ def test_a_request_reaches_its_handler_as_it_came() -> None:
         assert (answer.status, answer.body) == (200, b"8")
         assert answer.headers["x-request-id"] == request.id
         assert up.recorder.webhooks == [("carrier", "hook", 200)]
+
+    run(test)
+
+
+def test_a_request_brings_what_stands_in_its_path() -> None:
+    """By name and decoded; where the path has no parameter, nothing."""
+
+    async def test(up: Edge) -> None:
+        await up.ask(message() + message(b"", CLOSE, path="/hook/a%20b?c"))
+        plain, named = up.seen
+        assert (plain.parameters, named.parameters) == ({}, {"id": "a b"})
+        assert (named.path, named.query) == ("/hook/a%20b", "c")
+        assert up.recorder.webhooks[1] == ("carrier", "channel", 200)
 
     run(test)
 
@@ -611,6 +626,31 @@ def test_stopping_does_not_wait_for_ever() -> None:
             assert await reader.read() == b""
 
     run(test, hang)
+
+
+def test_an_answer_without_content_tells_no_length() -> None:
+    """RFC 9110, section 8.6: a 204 must not; the next answer on the connection is still found."""
+
+    async def handle(request: Request) -> Answer:
+        return Answer(status=204) if request.parameters else Answer(b"{}")
+
+    async def test(up: Edge) -> None:
+        empty, full = await up.ask(message(path="/hook/1") + message(b"", CLOSE))
+        assert (empty.status, "content-length" in empty.headers) == (204, False)
+        assert (full.status, full.body) == (200, b"{}")
+
+    run(test, handle)
+
+
+def test_no_problem_is_kept_by_a_cache() -> None:
+    """What failed once may work the next time."""
+
+    async def test(up: Edge) -> None:
+        [answer] = await up.ask(message(b"", CLOSE, path="/nowhere"))
+        assert answer.problem["status"] == 404
+        assert answer.headers["cache-control"] == "no-store"
+
+    run(test)
 
 
 def test_an_answer_may_carry_headers_of_its_own() -> None:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from sqlalchemy import BigInteger, Boolean, Integer, Table, Text
 
-from adapters.storage.schema import WITHOUT_ADVERTISER, calls, metadata
+from adapters.storage.schema import WITHOUT_ADVERTISER, metadata
+from adapters.storage.schema.calls import calls
 from gateway.domain.calls import Call
 
 HOT = ["calls", "call_events", "call_payloads", "provider_keys", "unknown_calls", "callers"]

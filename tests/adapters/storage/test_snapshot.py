@@ -21,7 +21,7 @@ def cache_of(*routes: TrackedNumber) -> RouteCache:
     """A cache as it is after a look at the store."""
     cache = RouteCache()
     cache.version = 7
-    cache.numbers = {route.number: route for route in routes}
+    cache.numbers.update((route.number, route) for route in routes)
     return cache
 
 

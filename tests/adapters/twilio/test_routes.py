@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from adapters.twilio.routes import Voice, spooled, unspooled
 from adapters.twilio.twiml import render
 from adapters.twilio.webhook import Verifier
-from gateway.domain.calls import Fact, reply_unrouted
+from gateway.domain.calls import reply_unrouted
 from gateway.domain.routing import TrackedNumber, dial
 from gateway.domain.values import ACKNOWLEDGE, HANGUP, REJECT, Dial, Reply
 from gateway.errors import (
@@ -25,7 +25,7 @@ from gateway.errors import (
     Transient,
     Trouble,
 )
-from gateway.ports import Answer, Lane, Request
+from gateway.ports import Answer, Fact, Lane, Request
 from gateway.usecases.calls import Incoming, forward_from_cache, record
 from tests.adapters.twilio.forms import (
     CALL_STATUS,

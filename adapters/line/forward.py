@@ -1,0 +1,201 @@
+"""Sends webhooks on to a second tool, byte for byte, so that it can live on the same channel.
+
+Whoever provisions a channel chooses the address, so it is a stranger's: the connection is made to
+hosts of the internet only, and that is looked at where the socket is made, of the very address that
+it connects to. A name that stands for another address a moment later (DNS rebinding) gains nothing.
+"""
+
+import socket
+import ssl
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from gateway import __version__
+from gateway.domain.line.channel import Channel
+from gateway.domain.line.forwarding import (
+    Payload,
+    Result,
+    is_public,
+    is_public_url,
+    next_attempt,
+    read,
+    verdict,
+)
+from gateway.domain.values import SECOND, Counted
+from gateway.ports import Clock, Store
+from gateway.ports.outbox import Claimed, Outcome
+
+TIMEOUT_SECONDS = 10.0
+MOST_READ = 65_536
+"""Of an answer; nothing of it is used."""
+
+UNDER_WAY = 64
+"""So many webhooks are sent on at once: tools that do not answer must not take the places of the
+other effects that a process carries out.
+"""
+
+METRIC = "line_forwards_total"
+
+_CONNECT_SECONDS = 5.0
+_HEADERS = {
+    "Content-Type": "application/json; charset=utf-8",  # as the platform writes it
+    "User-Agent": f"Tsunagi/{__version__}",
+    "Accept-Encoding": "identity",
+}
+
+
+class Log(Protocol):
+    """Where lines go; structlog's loggers are such."""
+
+    def warning(self, event: str, /, **fields: object) -> object:
+        """Something to look at where there are many."""
+
+
+class PrivateAddress(OSError):
+    """A name stands for an address that is none of the internet's."""
+
+
+class Forwarder:
+    """Carries out ``line.forward``; use it with ``async with``.
+
+    ``allowed`` are further pairs of address and port, ``resolver`` finds addresses and ``trust`` is
+    what certificates are checked against: for tests and the demo, whose tool is on loopback.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        log: Log,
+        allowed: Collection[tuple[str, int]] = (),
+        resolver: AbstractResolver | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._allowed = frozenset(allowed)
+        self._resolver = resolver
+        self._trust = trust
+        self._session: aiohttp.ClientSession | None = None
+        self._under_way = 0
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            resolver=self._resolver,
+            use_dns_cache=False,  # connections are kept; a tool that moved is found at once
+            socket_factory=self._socket,
+            ssl=True if self._trust is None else self._trust,
+            limit=UNDER_WAY,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(TIMEOUT_SECONDS, sock_connect=_CONNECT_SECONDS),
+            auto_decompress=False,  # a small answer may unpack to a large one
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _socket(self, found: Any) -> socket.socket:
+        """The socket for an address that a name was found to stand for.
+
+        Raises:
+            PrivateAddress: it is not to be connected to.
+        """
+        family, kind, protocol, _, address = found
+        if not (is_public(address[0]) or address[:2] in self._allowed):
+            raise PrivateAddress("not an address of the internet")
+        return socket.socket(family, kind, protocol)
+
+    async def deliver(self, effect: Claimed) -> Outcome:
+        """Send one webhook on. The tool's own fault is told to nobody but whoever looks at the
+        effects that are dead, and at the figures.
+        """
+        payload = read(effect.payload)
+        channel = self._store.entity(Channel, payload.channel)
+        if channel is None or channel.forward is None or channel.forward.url != payload.url:
+            return self._ended(effect, "withdrawn", "not_approved_any_more")
+        if self._clock() >= effect.give_up_at:
+            return self._ended(effect, "expired", "given_up", tried=False)
+        if self._under_way >= UNDER_WAY:
+            return Outcome("waiting", self._clock() + SECOND, tried=False)
+        self._under_way += 1
+        try:
+            result, error = await self._post(payload)
+        finally:
+            self._under_way -= 1
+        if result == "retried":
+            due_at = next_attempt(effect.attempts, self._clock())
+            if due_at >= effect.give_up_at:
+                return self._ended(effect, "expired", error)
+            return Outcome("waiting", due_at, error=error, facts=(_count(effect, result),))
+        return self._ended(effect, result, error)
+
+    async def _post(self, payload: Payload) -> tuple[Result, str]:
+        """Send ``payload``; returns what came of it, and what was wrong."""
+        assert self._session is not None  # noqa: S101 - it is used with async with
+        if not is_public_url(payload.url):  # it was, where it was set up
+            return "refused", "address"
+        try:
+            async with self._session.post(
+                payload.url,
+                data=payload.raw,
+                headers={**_HEADERS, "x-line-signature": payload.signature},
+                allow_redirects=False,
+            ) as response:
+                await _drain(response)
+                error = "" if response.status < 300 else f"http_{response.status}"
+                return verdict(response.status), error
+        except aiohttp.ClientSSLError:
+            return "retried", "certificate"
+        except aiohttp.ClientConnectorError as trouble:
+            is_private = isinstance(trouble.os_error, PrivateAddress)
+            return "retried", "private_address" if is_private else "unreachable"
+        except TimeoutError:
+            return "retried", "timeout"
+        except (aiohttp.ClientError, OSError):
+            return "retried", "connection"
+
+    def _ended(self, effect: Claimed, result: Result, error: str, *, tried: bool = True) -> Outcome:
+        if result != "sent":
+            self._log.warning(
+                "a webhook was not sent on", effect=effect.id, result=result, error=error
+            )
+        return Outcome(
+            "done" if result == "sent" else "dead",
+            tried=tried,
+            error=error,
+            facts=(_count(effect, result),),
+            forgets=True,
+        )
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read an answer as far as is needed to use its connection again; close that of a long one."""
+    read_so_far = 0
+    try:
+        async for chunk in response.content.iter_any():
+            read_so_far += len(chunk)
+            if read_so_far > MOST_READ:
+                response.close()
+                return
+    except (aiohttp.ClientError, OSError):  # a TimeoutError is an OSError
+        response.close()  # the status came, and that is all that counts
+
+
+def _count(effect: Claimed, result: Result) -> Counted:
+    return Counted(effect.advertiser, METRIC, (result,))

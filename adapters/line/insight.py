@@ -1,0 +1,147 @@
+"""LINE's own figures: asked for as it comes to know them, a few at a time.
+
+It tells of a day during the next one, allows sixty requests an hour for each channel and kind, and
+withholds what is under 20.
+
+Source: https://developers.line.biz/en/reference/messaging-api/#get-insight
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, get_args
+
+from gateway.domain.insight import PlatformState, Sent, Told, date_of, day_of, month_days
+from gateway.domain.line.channel import Channel
+from gateway.errors import Permanent, Transient
+from gateway.ports import Clock, Lane, Store
+from gateway.ports.insight import Ask
+from gateway.ports.line_platform import InsightApi, Json
+from gateway.usecases.insight import (
+    EXPECTED_AT_ONCE,
+    Heard,
+    claim,
+    expect,
+    expected,
+    hear,
+)
+
+_DELIVERIES = {
+    "broadcast": "broadcast",
+    "targeting": "targeting",
+    "autoResponse": "auto_response",
+    "welcomeResponse": "welcome_response",
+    "chat": "chat",
+    "apiBroadcast": "api_broadcast",
+    "apiPush": "api_push",
+    "apiMulticast": "api_multicast",
+    "apiNarrowcast": "api_narrowcast",
+    "apiReply": "api_reply",
+}
+"""LINE's words for how messages go out, and ours."""
+
+_STATES: frozenset[str] = frozenset(get_args(PlatformState))
+
+
+class Log(Protocol):
+    """Where lines go; structlog's loggers are such."""
+
+    def warning(self, event: str, /, **fields: object) -> object:
+        """Something to look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsightSync:
+    """Asks LINE for what is due."""
+
+    store: Store
+    api: InsightApi
+    clock: Clock
+    log: Log
+
+    async def expect(self) -> None:
+        """Write down all that LINE is to be asked about.
+
+        Raises:
+            Transient: the store is away.
+        """
+        asks = await self.store.run(expected, self.clock(), Lane.BACKGROUND)
+        for begin in range(0, len(asks), EXPECTED_AT_ONCE):
+            some = asks[begin : begin + EXPECTED_AT_ONCE]
+            await self.store.run(expect, some, Lane.BACKGROUND)
+
+    async def once(self) -> int:
+        """Ask for some of what is due; returns how much it was.
+
+        Raises:
+            Transient: the store is away; what was claimed is asked for again later.
+        """
+        claimed = await self.store.run(claim, self.clock(), Lane.BACKGROUND)
+        for ask, channel in claimed:
+            heard = await self._heard(ask, channel)
+            await self.store.run(hear, heard, Lane.BACKGROUND)
+        return len(claimed)
+
+    async def _heard(self, ask: Ask, channel: Channel) -> Heard:
+        try:
+            if ask.ref:
+                sent = await self._sent(ask, channel)
+                return Heard(ask, self.clock(), sent=sent)
+            return Heard(ask, self.clock(), told=await self._told(ask, channel))
+        except (Transient, Permanent) as error:
+            is_refusal = isinstance(error, Permanent)
+            self.log.warning("no figures of LINE", channel=channel.id, reason=error.reason)
+            return Heard(ask, self.clock(), problem="refused" if is_refusal else "later")
+
+    async def _told(self, ask: Ask, channel: Channel) -> Told:
+        day = _written(ask.day)
+        friends = await self.api.friends(channel, day)
+        sent = await self.api.deliveries(channel, day)
+        return Told(
+            state=_state(friends),
+            followers=_count(friends, "followers"),
+            targeted_reaches=_count(friends, "targetedReaches"),
+            blocks=_count(friends, "blocks"),
+            delivery_state=_state(sent),
+            deliveries={
+                ours: count
+                for theirs, ours in _DELIVERIES.items()
+                if (count := _count(sent, theirs)) is not None
+            },
+        )
+
+    async def _sent(self, ask: Ask, channel: Channel) -> Sent:
+        kind, _, name = ask.ref.partition(":")
+        if kind == "unit":
+            unit, _, month = name.rpartition(":")
+            days = month_days(month)
+            until = max(days[0], min(days[-1], day_of(self.clock()) - 1))
+            said = await self.api.unit_events(channel, unit, _written(days[0]), _written(until))
+        else:
+            said = await self.api.message_event(channel, name)
+        overview = said.get("overview")
+        figures: Mapping[str, Any] = overview if isinstance(overview, dict) else {}
+        return Sent(
+            ask.channel,
+            ask.ref,
+            ask.advertiser,
+            ask.day,
+            read_at=self.clock(),
+            delivered=_count(figures, "delivered"),
+            impressions=_count(figures, "uniqueImpression"),
+            clicks=_count(figures, "uniqueClick"),
+        )
+
+
+def _written(day: int) -> str:
+    return f"{date_of(day):%Y%m%d}"
+
+
+def _state(said: Json) -> PlatformState:
+    """A word that is new to us is taken for "not yet"."""
+    state = said.get("status")
+    return state if state and state in _STATES else "unready"
+
+
+def _count(said: Json, name: str) -> int | None:
+    count = said.get(name)
+    return count if isinstance(count, int) else None

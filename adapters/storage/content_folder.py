@@ -1,0 +1,89 @@
+"""The files of contents: written whole and durably or not at all, for their owner alone."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from gateway.domain.line.contents import HEAD_BYTES, sniffed
+from gateway.ports.contents import Stored
+
+_PIECE_BYTES = 1 << 20
+"""So much is gathered before the disk is asked: each time costs a change of threads."""
+
+
+class ContentFolder:
+    """See :class:`gateway.ports.contents.Folder`. The loop never waits for the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def write(self, path: str, chunks: AsyncIterator[bytes], most: int) -> Stored | None:
+        whole = self._folder / path
+        # Several processes may be asked for one content, if one of them is slow.
+        part = whole.with_name(f"{whole.name}.{os.getpid()}.part")
+        file = await asyncio.to_thread(_opened, part)
+        try:
+            stored = await _written(file, chunks, most)
+            if stored is None:
+                await asyncio.to_thread(os.unlink, part)
+                return None
+            await asyncio.to_thread(_settle, file, part, whole)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(part)
+            raise
+        finally:
+            os.close(file)
+        return stored
+
+    async def read(self, path: str) -> bytes | None:
+        try:
+            return await asyncio.to_thread((self._folder / path).read_bytes)
+        except FileNotFoundError:
+            return None
+
+    async def remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            await asyncio.to_thread(os.unlink, self._folder / path)
+
+
+async def _written(file: int, chunks: AsyncIterator[bytes], most: int) -> Stored | None:
+    digest, size, head = sha256(), 0, b""
+    piece = bytearray()
+
+    def put() -> None:
+        digest.update(piece)
+        done = 0
+        while done < len(piece):
+            done += os.write(file, piece[done:])
+
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            return None
+        head = head if len(head) >= HEAD_BYTES else head + chunk[:HEAD_BYTES]
+        piece += chunk
+        if len(piece) >= _PIECE_BYTES:
+            await asyncio.to_thread(put)
+            piece.clear()
+    await asyncio.to_thread(put)
+    return Stored(sniffed(head), size, digest.hexdigest())
+
+
+def _opened(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+
+def _settle(file: int, part: Path, whole: Path) -> None:
+    """Make the file durable before its name is, and its name before anybody is told of it."""
+    os.fsync(file)
+    part.replace(whole)
+    folder = os.open(whole.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

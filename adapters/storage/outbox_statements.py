@@ -1,0 +1,258 @@
+"""The statements of the outbox, compiled once."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    extract,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Dialect
+
+from adapters.storage.database import Bulk, among, prepare, prepare_bulk
+from adapters.storage.quota import QuotaStatements
+from adapters.storage.retention import Progress
+from adapters.storage.schema.effects import outbox
+from adapters.storage.schema.provisioning import advertisers
+from adapters.storage.schema.sending import send_stops
+from gateway.domain.values import SECOND
+from gateway.ports.outbox import Claimed
+
+# Spelt as the partial indexes spell it: SQLite takes those only where it finds their own words.
+OPEN = text("outbox.state IN ('waiting', 'leased')")
+FAILED = text("outbox.state IN ('dead', 'unknown')")
+WAITING = outbox.c.state == literal_column("'waiting'")
+LEASED = outbox.c.state == literal_column("'leased'")
+
+_SETTLED = (
+    "state",
+    "due_at",
+    "leased_until",
+    "attempts",
+    "unclear",
+    "tried_at",
+    "last_error",
+    "ended_at",
+    "result",
+)
+_REWRITTEN = ("kind", "payload", "stream", "give_up_at")
+_CLAIMED = [outbox.c[{"key": "idempotency_key"}.get(f, f)] for f in Claimed.__struct_fields__]
+
+
+class OutboxStatements:
+    """The statements of this module, compiled once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.insert = _prepare_insert(dialect)
+        self.cancel = prepare(dialect, _cancelled())
+        self.cancel_kind = prepare(
+            dialect, _cancelled().where(outbox.c.kind == bindparam("only_kind"))
+        )
+        self.settle = _prepare_update(dialect, outbox, _SETTLED)
+        self.rewrite = _prepare_update(dialect, outbox, _REWRITTEN)
+        self.held = prepare(
+            dialect,
+            select(outbox.c.id, outbox.c.state, outbox.c.attempts)
+            .where(among(dialect, outbox.c.id, "ids"))
+            .order_by(outbox.c.id)
+            .with_for_update(),
+        )
+        again = (
+            update(outbox)
+            .where(outbox.c.id == bindparam("effect"), FAILED)
+            .values(
+                state="waiting",
+                due_at=bindparam("now"),
+                attempts=0,
+                unclear=0,
+                tried_at=null(),
+                ended_at=null(),
+            )
+        )
+        self.resend = prepare(dialect, again)
+        self.resend_of = prepare(dialect, again.where(among(dialect, outbox.c.advertiser, "whose")))
+        # Leases are measured by the clock that all processes share, where there are several.
+        self.clock = None
+        if dialect.name != "sqlite":
+            seconds = extract("epoch", func.clock_timestamp())
+            self.clock = prepare(dialect, select(cast(seconds * SECOND, BigInteger)))
+        self._claiming(dialect)
+        self._retention(dialect)
+        self.insert_stops = prepare_bulk(dialect, send_stops, update=["since", "by"])
+        self.delete_stop = prepare(
+            dialect, delete(send_stops).where(send_stops.c.advertiser == bindparam("whose"))
+        )
+        self.stops = prepare(dialect, select(send_stops.c.advertiser))
+        self.advertiser = prepare(
+            dialect, select(advertisers.c.id).where(advertisers.c.id == bindparam("whose"))
+        )
+
+    @cached_property
+    def quotas(self) -> QuotaStatements:
+        """Those of quotas."""
+        return QuotaStatements(self._dialect)
+
+    def _claiming(self, dialect: Dialect) -> None:
+        halted = and_(
+            among(dialect, outbox.c.kind, "halted"),
+            or_(
+                among(dialect, outbox.c.advertiser, "whose"),
+                bindparam("all_halted", type_=BigInteger) == 1,
+            ),
+        )
+        due = _due(dialect)
+        self.due = prepare(dialect, due)
+        self.due_but_halted = prepare(dialect, due.where(not_(halted)))
+        some = (
+            select(outbox.c.id)
+            .where(OPEN, WAITING, outbox.c.due_at <= bindparam("now"), halted)
+            .order_by(outbox.c.due_at)
+            .limit(bindparam("most"))
+            .with_for_update(skip_locked=True)
+        )
+        self.put_off = prepare(
+            dialect,
+            update(outbox).where(outbox.c.id.in_(some)).values(due_at=bindparam("put_off_until")),
+        )
+        self.lease = prepare(
+            dialect,
+            update(outbox)
+            .where(among(dialect, outbox.c.id, "ids"))
+            .values(
+                state="leased",
+                due_at=bindparam("until"),  # so that one index finds what is due, leased or not
+                leased_until=bindparam("until"),
+                attempts=outbox.c.attempts + 1,
+                unclear=outbox.c.unclear + case((LEASED, 1), else_=0),
+                tried_at=func.coalesce(outbox.c.tried_at, bindparam("now")),
+            ),
+        )
+        self.claimed = prepare(
+            dialect,
+            select(*_CLAIMED)
+            .where(among(dialect, outbox.c.id, "ids"))
+            .order_by(outbox.c.order_at, outbox.c.id),
+        )
+
+    def _retention(self, dialect: Dialect) -> None:
+        old = (
+            select(outbox.c.id)
+            .where(outbox.c.id < bindparam("before"), outbox.c.ended_at.is_not(None))
+            .order_by(outbox.c.id)
+            .limit(bindparam("most"))
+        )
+        self.forget = prepare(dialect, delete(outbox).where(outbox.c.id.in_(old)))
+        self.between = prepare(
+            dialect,
+            select(outbox.c.id)
+            .where(outbox.c.id >= bindparam("begin"), outbox.c.id < bindparam("before"))
+            .order_by(outbox.c.id)
+            .limit(bindparam("most")),
+        )
+        self.blank = prepare(
+            dialect,
+            update(outbox)
+            .where(among(dialect, outbox.c.id, "ids"), outbox.c.ended_at.is_not(None))
+            .values(payload=""),
+        )
+        self.progress = Progress(dialect)
+
+
+def _prepare_insert(dialect: Dialect) -> Bulk:
+    """An insert of effects in which a row whose key is there already changes nothing, and yet
+    counts: repeating an effect is no conflict.
+    """
+    names = [column.name for column in outbox.c]
+    statement: Any
+    if dialect.name == "sqlite":
+        statement = sqlite_insert(outbox)
+    else:
+        arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in outbox.c]
+        given = func.unnest(*arrays).table_valued(*names).render_derived("given")
+        statement = postgresql_insert(outbox).from_select(names, select(*given.c))
+    statement = statement.on_conflict_do_update(
+        index_elements=["idempotency_key"], set_={"idempotency_key": outbox.c.idempotency_key}
+    )
+    return Bulk(prepare(dialect, statement).sql)
+
+
+def _prepare_update(dialect: Dialect, table: Table, columns: Sequence[str]) -> Bulk:
+    """An update of many rows by id; a row of values is ``columns`` in their order, then the id."""
+    names = [*columns, "id"]
+    if dialect.name == "sqlite":
+        statement = (
+            update(table)
+            .where(table.c.id == bindparam("the_id"))
+            .ordered_values(
+                *((table.c[c], bindparam(f"new_{c}", type_=table.c[c].type)) for c in columns)
+            )
+        )
+        return Bulk(prepare(dialect, statement).sql)
+    arrays = [bindparam(f"new_{name}", type_=ARRAY(table.c[name].type)) for name in names]
+    given = func.unnest(*arrays).table_valued(*names).render_derived("given")
+    statement = (
+        update(table)
+        .where(table.c.id == given.c.id)
+        .ordered_values(*((table.c[name], given.c[name]) for name in columns))
+    )
+    return Bulk(prepare(dialect, statement).sql)
+
+
+def _cancelled() -> Any:
+    return delete(outbox).where(
+        OPEN,
+        WAITING,
+        outbox.c.stream == bindparam("of_stream"),
+        outbox.c.order_at >= bindparam("begin"),
+        outbox.c.order_at < bindparam("before"),
+        outbox.c.tried_at.is_(None),
+    )
+
+
+def _due(dialect: Dialect) -> Select[Any]:
+    """The ids of what is due, where nothing of its stream comes first."""
+    earlier = outbox.alias("earlier")
+    waits_for_another = exists(
+        select(1).where(
+            text("earlier.state IN ('waiting', 'leased')"),
+            earlier.c.stream == outbox.c.stream,
+            tuple_(earlier.c.order_at, earlier.c.id) < tuple_(outbox.c.order_at, outbox.c.id),
+        )
+    )
+    store_now = bindparam("store_now", type_=BigInteger)
+    now = bindparam("now", type_=BigInteger)
+    return (
+        select(outbox.c.id)
+        .where(
+            OPEN,
+            outbox.c.due_at <= bindparam("latest"),
+            outbox.c.due_at <= case((LEASED, store_now), else_=now),
+            among(dialect, outbox.c.kind, "kinds"),
+            or_(outbox.c.stream == literal_column("''"), not_(waits_for_another)),
+        )
+        .order_by(outbox.c.due_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True, of=outbox)
+    )

@@ -1,0 +1,43 @@
+"""Surveys (リサーチ): what is asked, how far a friend has come, and which answers are right."""
+
+from gateway.domain.surveys.survey import (
+    MOST_BUTTONS,
+    PREFIX,
+    Answers,
+    Option,
+    Progress,
+    Question,
+    Result,
+    Session,
+    Survey,
+    Thanks,
+    accepted,
+    asked,
+    pressed,
+    progress_of,
+    read_data,
+    tags_of,
+    thanks_of,
+    written,
+)
+
+__all__ = [
+    "MOST_BUTTONS",
+    "PREFIX",
+    "Answers",
+    "Option",
+    "Progress",
+    "Question",
+    "Result",
+    "Session",
+    "Survey",
+    "Thanks",
+    "accepted",
+    "asked",
+    "pressed",
+    "progress_of",
+    "read_data",
+    "tags_of",
+    "thanks_of",
+    "written",
+]

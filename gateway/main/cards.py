@@ -1,0 +1,88 @@
+"""Shop cards: their pages, their part of the API, and what is done about them by the clock. And
+where LINE comes in to all pages that open inside it.
+"""
+
+import asyncio
+import secrets
+
+from adapters.http.api.cards import endpoints
+from adapters.http.pages.base import Pages
+from adapters.http.pages.cards import CardPages
+from adapters.http.pages.landing import Find, Landing
+from adapters.http.pages.screen import screen_routes
+from adapters.storage.card_reader import CardReader
+from gateway.domain.line.channel import Channel
+from gateway.domain.surveys import Survey
+from gateway.domain.values import Seed
+from gateway.errors import Refusal, Refused
+from gateway.main.parts import Chore, Deps, Part
+from gateway.ports import Lane, Store
+from gateway.usecases.card_chores import AT_ONCE, Noticing, expire, forget, notice
+
+_LOOK_SECONDS = 60
+_HOUR = 3600
+
+
+def part(deps: Deps) -> Part:
+    """All of shop cards; without a log-in to ask, codes are made but cannot be scanned."""
+    reader = CardReader(deps.database.dialect)
+    pages = Pages(deps.observer, deps.log)
+    public = []
+    if deps.logins is not None:
+        cards = CardPages(
+            deps.store, reader, pages, deps.observer, deps.ids, deps.logins, deps.platform
+        )
+        landing = Landing(pages, {"/p": cards.channel, "/q": _survey_channel(deps.store)})
+        public = [*cards.routes(), *landing.routes()]
+    return Part(
+        public=public,
+        admin=screen_routes(pages),
+        endpoints=endpoints(reader),
+        chores={
+            "cards-expire": _expiring(deps),
+            "cards-notice": _noticing(deps),
+            "cards-forget": _forgetting(deps),
+        },
+    )
+
+
+def _survey_channel(store: Store) -> Find:
+    async def find(survey_id: str) -> Channel:
+        survey = store.entity(Survey, survey_id)
+        channel = store.entity(Channel, survey.channel) if survey else None
+        if channel is None:
+            raise Refused(Refusal.NOT_FOUND)
+        return channel
+
+    return find
+
+
+def _expiring(deps: Deps) -> Chore:
+    async def chore() -> None:
+        await asyncio.sleep(_LOOK_SECONDS)
+        while await deps.store.run(expire, deps.clock(), Lane.BACKGROUND):
+            pass  # a unit at a time, each behind the webhooks that wait
+
+    return chore
+
+
+def _noticing(deps: Deps) -> Chore:
+    async def chore() -> None:
+        await asyncio.sleep(_LOOK_SECONDS)
+        looked_at = AT_ONCE
+        while looked_at == AT_ONCE:
+            now = deps.clock()
+            first = deps.ids.block(now, AT_ONCE)
+            asked = Noticing(now, Seed(first, AT_ONCE, secrets.token_bytes(16)))
+            looked_at = await deps.store.run(notice, asked, Lane.BACKGROUND)
+
+    return chore
+
+
+def _forgetting(deps: Deps) -> Chore:
+    async def chore() -> None:
+        await asyncio.sleep(_HOUR)
+        while await deps.store.run(forget, deps.clock(), Lane.BACKGROUND):
+            pass
+
+    return chore

@@ -1,0 +1,75 @@
+"""What the parts of the daemon are made of, and what they give to it."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.http.api.endpoint import Endpoint
+from adapters.http.server import SILENT
+from adapters.storage.database import Database
+from adapters.storage.store import SqlStore
+from gateway.config import Config
+from gateway.domain.values import Ids
+from gateway.ports import Clock, Observer, Route
+from gateway.ports.line_platform import LinePlatform
+from gateway.ports.login import Logins
+from gateway.ports.outbox import Handler
+
+Chore = Callable[[], Awaitable[None]]
+"""Done again and again, for as long as the daemon runs."""
+
+
+class NewIds:
+    """Makes ids that no other process makes; by chance alone until the store has been asked."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._ids = Ids(secrets.randbelow(1024))
+
+    def next(self, now: int) -> int:
+        """A new id."""
+        return self._numbered().next(now)
+
+    def block(self, now: int, count: int) -> int:
+        """The first of ``count`` new ids, as :class:`gateway.domain.values.Seed` takes it."""
+        return self._numbered().block(now, count)
+
+    def _numbered(self) -> Ids:
+        if self._store.start_number is not None:
+            self._ids.node = self._store.start_number
+        return self._ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps:
+    """What every part may use."""
+
+    config: Config
+    database: Database
+    store: SqlStore
+    ids: NewIds | Ids
+    clock: Clock
+    log: Any
+    platform: LinePlatform | None = None
+    """LINE, where it is configured."""
+    logins: Logins | None = None
+    """Who somebody is, likewise."""
+    observer: Observer = SILENT
+    """Who counts what pages refuse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What a part adds to the daemon."""
+
+    public: list[Route] = field(default_factory=list)
+    """Paths of the public listener."""
+    admin: list[Route] = field(default_factory=list)
+    """Paths of the admin listener, beside the API."""
+    endpoints: list[Endpoint] = field(default_factory=list)
+    """Endpoints of the admin API."""
+    chores: dict[str, Chore] = field(default_factory=dict)
+    """What is done again and again, by name."""
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    """Who carries out which kinds of effects."""

@@ -1,0 +1,148 @@
+"""What each call of the API needs to be asked: ids that exist, and bodies that are right.
+
+A call with parameters in its path, or one that writes, has a sample here; the walk over all calls
+fails for one without. What a sample makes belongs to ``acme``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.adapters.http.api.conversations import given_survey
+from tests.adapters.http.api.holders import given_card, given_holder
+from tests.adapters.http.api.tickets import given_ticket
+from tests.adapters.http.api.world import World
+from tests.support.coupons import SALON
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request that is answered with success by a token of ``acme``."""
+
+    parameters: dict[str, str] = field(default_factory=dict)
+    """The path's, by name."""
+    body: Any = None
+    query: str = ""
+    """Without the question mark: what the call cannot do without."""
+
+
+def _of_a_call(world: World) -> Sample:
+    return Sample({"id": world.call()})
+
+
+def _judged(world: World) -> Sample:
+    return Sample({"id": world.call()}, {"outcome": "rejected", "reason": "a supplier"})
+
+
+def _of_a_coupon(world: World) -> Sample:
+    given_ticket(world)
+    return Sample({"id": "autumn"})
+
+
+def _stamped(world: World) -> Sample:
+    return Sample({"token": given_ticket(world).token})
+
+
+def _unstamped(world: World) -> Sample:
+    return Sample({"id": str(given_ticket(world, stamped=True).id)})
+
+
+def _of_a_survey(world: World) -> Sample:
+    return Sample({"id": given_survey(world).id})
+
+
+def _of_texts(world: World) -> Sample:
+    return Sample({"id": given_survey(world).id}, query="question=wish")
+
+
+def _of_a_channel(world: World) -> Sample:
+    world.engine.provision(SALON)
+    return Sample(body={"channel": SALON.id})
+
+
+def _of_a_card(world: World) -> Sample:
+    given_card(world)
+    return Sample({"id": "acme-card"})
+
+
+def _coded(world: World) -> Sample:
+    given_card(world)
+    return Sample({"id": "acme-card"}, {"counter": "till-1"})
+
+
+def _of_a_holder(world: World) -> Sample:
+    return Sample({"id": "acme-card", "friend": given_holder(world).friend})
+
+
+def _rewarded(world: World) -> Sample:
+    parameters = {"id": "acme-card", "friend": given_holder(world).friend}
+    return Sample(parameters, {"points": 1, "reason": "a paper card"})
+
+
+def _taken_back(world: World) -> Sample:
+    holder = given_holder(world)
+    return Sample({"id": "acme-card", "friend": holder.friend, "entry": holder.entry})
+
+
+def _of_channel(world: World) -> Sample:
+    world.engine.provision(SALON)
+    return Sample({"id": SALON.id})
+
+
+def _of_month(world: World) -> Sample:
+    return Sample(_of_channel(world).parameters | {"month": "2026-11"})
+
+
+def _noted(world: World) -> Sample:
+    return Sample(_of_month(world).parameters, {"text": "Friends grew."})
+
+
+def _supported(world: World) -> Sample:
+    call = {"who": "Sato", "minutes": 20, "subject": "rich menu", "outcome": "changed"}
+    return Sample(_of_channel(world).parameters, call)
+
+
+def _planned(world: World) -> Sample:
+    posting = {"at": "2026-12-01T12:00:00+09:00", "title": "冬のメニュー"}
+    return Sample(_of_channel(world).parameters, posting)
+
+
+def _replanned(world: World) -> Sample:
+    sample = _planned(world)
+    path, token = f"/channels/{SALON.id}/postings", world.token("operator", "acme")
+    made = world.ask("POST", path, token=token, body=sample.body).json
+    return Sample(sample.parameters | {"posting": made["id"]}, sample.body | {"state": "done"})
+
+
+SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
+    ("GET", "/calls/{id}"): _of_a_call,
+    ("PUT", "/calls/{id}/outcome"): _judged,
+    ("GET", "/reports/calls"): lambda world: Sample(query="by=day"),
+    ("GET", "/coupons/{id}"): _of_a_coupon,
+    ("GET", "/coupons/{id}/tickets"): _of_a_coupon,
+    ("GET", "/friends/{id}/coupons"): lambda world: Sample(
+        {"id": str(given_ticket(world).friend)}
+    ),
+    ("POST", "/coupons/tickets/{token}/stamp"): _stamped,
+    ("POST", "/coupons/tickets/{id}/undo"): _unstamped,
+    ("POST", "/coupons/tickets/{id}/void"): _unstamped,
+    ("POST", "/menus/sync"): _of_a_channel,
+    ("GET", "/surveys/{id}/results"): _of_a_survey,
+    ("GET", "/surveys/{id}/texts"): _of_texts,
+    ("GET", "/cards/{id}/holders"): _of_a_card,
+    ("GET", "/cards/{id}/printed"): _of_a_card,
+    ("POST", "/cards/{id}/codes"): _coded,
+    ("GET", "/friends/{id}/cards"): lambda world: Sample({"id": given_holder(world).friend}),
+    ("GET", "/cards/{id}/holders/{friend}/points"): _of_a_holder,
+    ("POST", "/cards/{id}/holders/{friend}/points"): _rewarded,
+    ("POST", "/cards/{id}/holders/{friend}/points/{entry}/undo"): _taken_back,
+    ("GET", "/channels/{id}/insight"): _of_channel,
+    ("GET", "/channels/{id}/reports/{month}"): _of_month,
+    ("PUT", "/channels/{id}/reports/{month}/notes"): _noted,
+    ("GET", "/channels/{id}/support-calls"): _of_channel,
+    ("POST", "/channels/{id}/support-calls"): _supported,
+    ("GET", "/channels/{id}/postings"): _of_channel,
+    ("POST", "/channels/{id}/postings"): _planned,
+    ("PUT", "/channels/{id}/postings/{posting}"): _replanned,
+    ("GET", "/channels/{id}/calendar.ics"): _of_channel,
+}

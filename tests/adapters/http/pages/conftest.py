@@ -1,0 +1,5 @@
+"""The engines that pages stand on."""
+
+from tests.support.stores import engine, postgres_schema, sqlite, sqlite_template
+
+__all__ = ["engine", "postgres_schema", "sqlite", "sqlite_template"]

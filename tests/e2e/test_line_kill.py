@@ -1,0 +1,137 @@
+"""Whatever the moment at which the daemon is killed, a friend gets what is theirs, once."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from time import monotonic
+
+import pytest
+
+from adapters.line.simulator import Channel, Crowd, Delivery, Friend, Habits
+from tests.support.daemon import Daemon, measured, wait_for
+from tests.support.line_daemon import WatchedPlatform, ask_for, platform_of, provisioning
+from tests.support.line_truth import Truth
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+SHOPS = ("acme-shop", "acme-annex", "acme-salon")
+KILLS = {"sqlite": 20, "postgresql": 6}
+LOAD = 50  # things that friends do a second
+READERS = 12  # friends of each shop who follow all along, and say nothing
+
+ASTRAY = Delivery(duplicates=0.2, disorder=0.1, batch=3, redeliveries=100, redelivery_seconds=0.2)
+HABITS = Habits(keyword=40, chatter=25, tap=20, scan=0, sticker=6, picture=0, unsend=0, block=5)
+
+Asked = dict[str, tuple[str, list[Friend]]]
+
+
+def test_no_message_is_lost_or_doubled_over_kills_under_load(on_each_store: Daemon) -> None:
+    """Over SIGKILLs while friends chat, pushes go out, answers get lost and webhooks come twice,
+    late and out of order: every event that got a 2xx is kept and answered once, every push
+    arrives once, and only what nobody can know is listed as unknown.
+    """
+    daemon = on_each_store
+    kills = KILLS["sqlite" if "sqlite" in daemon.settings().storage.url else "postgresql"]
+    asyncio.run(_play(daemon, kills))
+
+
+async def _play(daemon: Daemon, kills: int) -> None:
+    began = monotonic()
+    async with platform_of(daemon, SHOPS, seed=11, delivery=ASTRAY) as (platform, shops):
+        daemon.migrate()
+        daemon.apply(provisioning(shops))
+        daemon.start()
+        await asyncio.to_thread(daemon.wait_until, "ready")
+        readers = {shop: await _readers(account) for shop, account in shops.items()}
+        faults = platform.faults
+        faults.lose_answers(probability=0.04)
+        faults.cut_before(probability=0.04)
+        faults.fail(status=500, probability=0.03, handled=True)
+        faults.fail(status=503, probability=0.03)
+        faults.fail(status=429, probability=0.03)
+        killed, asked = await _kill(daemon, platform, shops, readers, kills)
+        faults.clear()
+        await platform.settle()
+        await asyncio.to_thread(_wait_until_sent, daemon)
+        truth = Truth(daemon, platform, shops, killed)
+        wrong = [
+            *truth.wrong_events(),
+            *truth.wrong_replies(),
+            *truth.wrong_pushes(asked),
+            *truth.wrong_list(),
+        ]
+        assert wrong == []
+        replies = truth.states("line.reply")
+        measured(
+            f"{kills} kills in {monotonic() - began:.0f} s; {len(platform.posts)} posts,"
+            f" {len(truth.acknowledged)} events acknowledged and kept, {len(truth.to_answer)} to"
+            f" be answered; replies {dict(replies)}; {len(asked)} pushes, each taken once"
+        )
+        assert replies["done"] > 0.6 * replies.total()
+        assert len(asked) > kills
+        repeated = [a for a in platform.asked if a.status == 409]
+        assert repeated, "no push was repeated: the kills and faults tried nothing"
+        assert replies["unknown"], "no reply's answer was lost: likewise"
+
+
+async def _readers(account: Channel) -> list[Friend]:
+    friends = [account.friend(f"読者{number}") for number in range(READERS)]
+    for friend in friends:
+        await friend.follow()
+    return friends
+
+
+async def _kill(
+    daemon: Daemon,
+    platform: WatchedPlatform,
+    shops: Mapping[str, Channel],
+    readers: Mapping[str, list[Friend]],
+    kills: int,
+) -> tuple[list[int], Asked]:
+    """Let friends live and pushes go out over the kills; returns when those were, and the pushes
+    that were asked for.
+    """
+    rng = random.Random(20261122)
+    end = asyncio.Event()
+    crowd = Crowd(
+        list(shops.values()), seed=3, size=40, keywords=("クーポン", "menu"), habits=HABITS
+    )
+    living = asyncio.create_task(crowd.run(rate=LOAD, until=end))
+    killed: list[int] = []
+    asked: Asked = {}
+    while len(killed) < kills:
+        await asyncio.to_thread(_push, daemon, platform, readers, asked)
+        await asyncio.sleep(rng.uniform(0.1, 0.7))  # the moment of the kill is what is tried
+        daemon.kill()
+        killed.append(platform.clock())
+        daemon.start()
+        await asyncio.to_thread(daemon.wait_until, "ready")
+    end.set()
+    await living
+    return killed, asked
+
+
+def _push(
+    daemon: Daemon,
+    platform: WatchedPlatform,
+    readers: Mapping[str, list[Friend]],
+    asked: Asked,
+) -> None:
+    """Ask for a push to some readers, and a multicast to all, of each shop."""
+    effects = []
+    for shop, friends in readers.items():
+        for kind, to in [("multicast", friends), *(("push", [each]) for each in friends[:4])]:
+            key = f"test/{len(asked)}"
+            text = f"お知らせ{len(asked)}"
+            asked[key] = (text, to)
+            users = [friend.user_id for friend in to]
+            said = {"channel": shop, "messages": [{"type": "text", "text": text}]}
+            whom = users if kind == "multicast" else users[0]
+            effects.append({"kind": kind, "key": key, "to": whom} | said)
+    ask_for(daemon, effects, platform.clock())
+
+
+def _wait_until_sent(daemon: Daemon) -> None:
+    """Until nothing is under way; a dead process's leases take some seconds to run out."""
+    waiting = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'leased')"
+    wait_for(lambda: daemon.rows(waiting)[0][0] == 0, "messages still wait")

@@ -1,0 +1,352 @@
+"""What sends is wired up: it wakes, reads quotas, learns names, and can be halted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.storage.store import SqlStore
+from gateway import config as configuration
+from gateway.config import Config
+from gateway.domain.calls import Noted
+from gateway.domain.effects import Effect
+from gateway.domain.line.friends import Friend
+from gateway.domain.values import EVERYBODY, SECOND, Counted, Ids
+from gateway.errors import Misconfigured, Permanent, Transient, Trouble
+from gateway.main.outbox import Worker
+from gateway.main.parts import Deps
+from gateway.main.sending import Sending, Waking, clients, stop_sends
+from gateway.ports import Transaction
+from gateway.ports.outbox import Claimed, Outcome
+from gateway.usecases import outbox
+from gateway.usecases.outbox import Claim, Settle
+from tests.adapters.line.sending_world import Lines, asked, ours, texts_of
+from tests.adapters.line.simulator.world import World, in_world, until
+from tests.support.stores import Engine, Recorder, sqlite, sqlite_template
+
+__all__ = ["sqlite", "sqlite_template"]
+
+QUOTA = "/v2/bot/message/quota"
+
+
+class Warnings(Lines):
+    """A log that also takes warnings."""
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        self.errors.append({"event": event} | fields)
+
+
+def configured(folder: Path, engine: Engine, world: World | None = None) -> Config:
+    path = folder / "config.toml"
+    url = world.platform.url if world else "https://api.line.me"
+    path.write_text(
+        'public_url = "https://gw.example.jp"\n'
+        f'[storage]\nurl = "{engine.database().url}"\n'
+        f'[line]\napi_url = "{url}"\ndata_api_url = "{url}"\n'
+    )
+    return configuration.load(path, {})
+
+
+class Running:
+    """All that sends, with its chores running."""
+
+    def __init__(self, deps: Deps, sending: Sending, log: Warnings) -> None:
+        self.deps = deps
+        self.sending = sending
+        self.log = log
+
+    async def ask(self, kind: str, key: str, **payload: Any) -> None:
+        now = self.deps.clock()
+        body = msgspec.json.encode({"channel": "shop"} | payload).decode()
+        effect = Effect(self.deps.ids.next(now), "acme", kind, key, body, now, "s", now)
+        await self.deps.store.run(_add, effect)
+
+
+def _add(tx: Transaction, effect: Effect) -> tuple[None, tuple[Counted, ...]]:
+    tx.outbox.add(EVERYBODY, effect)
+    return None, (Counted("acme", "line_events_total", ("message",)),)
+
+
+@asynccontextmanager
+async def running(
+    world: World, engine: Engine, folder: Path, **channel: Any
+) -> AsyncIterator[Running]:
+    engine.provision(ours(world, **channel))
+    config = configured(folder, engine, world)
+    assert config.line is not None
+    waking, log = Waking(Recorder()), Warnings()
+    database = engine.database()
+    async with (
+        SqlStore(database, observer=waking) as store,
+        clients(config.line) as made,
+    ):
+        deps = Deps(
+            config=config,
+            database=database,
+            store=store,
+            ids=Ids(4),
+            clock=world.clock,
+            log=log,
+        )
+        sending = Sending(deps, made)
+        waking.wake = sending.wake
+        chores = sending.part.chores
+
+        async def again_and_again(name: str) -> None:
+            while True:
+                await chores[name]()
+
+        tasks = [asyncio.create_task(again_and_again(name)) for name in chores]
+        try:
+            yield Running(deps, sending, log)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@in_world()
+async def test_what_a_commit_asked_for_goes_out_at_once(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """Nobody polls for it: the facts of the commit wake the worker."""
+    async with running(world, sqlite, tmp_path) as r:
+        await until(lambda: asked(world, QUOTA))
+        begin = asyncio.get_running_loop().time()
+        for number in range(5):
+            to, said = world.hana.user_id, texts_of(f"{number}")
+            await r.ask("line.push", f"{number}", to=to, messages=said)
+            await until(lambda n=number: len(world.hana.inbox) > n)  # type: ignore[misc]  # a default binds it
+        assert asyncio.get_running_loop().time() - begin < 5 * 0.4
+
+
+@in_world()
+async def test_a_month_is_read_once_an_hour(world: World, sqlite: Engine, tmp_path: Path) -> None:
+    """At the start, and when it has grown old."""
+    world.channel.quota = 50
+    async with running(world, sqlite, tmp_path):
+        limit = "SELECT monthly_limit FROM line_quotas"
+        await until(lambda: sqlite.rows(limit) == [(50,)])
+        assert asked(world, QUOTA) == 1
+
+
+@in_world()
+async def test_a_month_that_is_used_up_is_read_anew_and_held(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """The platform's word decides how long: until the next reading where nothing is left."""
+    async with running(world, sqlite, tmp_path) as r:
+        await until(lambda: asked(world, QUOTA))
+        world.channel.quota = 0
+        to = world.hana.user_id
+        await r.ask("line.push", "a", to=to, messages=texts_of("a"))
+        await until(lambda: asked(world, QUOTA) == 2)
+        await until(lambda: r.sending.sender.held("shop") > world.clock.now + 3000 * SECOND)
+        world.channel.quota = 9
+        await r.sending.quotas.refresh(ours(world))
+        assert r.sending.sender.held("shop") == 0
+
+
+@in_world()
+async def test_wrong_credentials_are_told_once_an_hour(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """With the channel and the reason, and no secret."""
+    async with running(world, sqlite, tmp_path, channel_secret="wrong" * 6) as r:
+        await until(lambda: r.log.errors)
+        r.sending.quotas.look()
+        await asyncio.sleep(0.05)
+        assert r.log.errors == [
+            {"event": "a quota is not told", "channel": "shop", "reason": "platform_refused"}
+        ]
+
+
+@in_world()
+async def test_a_new_friend_is_greeted_by_name(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """The name is asked for first, since it was asked for first."""
+    async with running(world, sqlite, tmp_path) as r:
+        user = world.hana.user_id
+        await r.deps.store.run(_befriended, user)
+        token = (await world.hana.say("やあ")).event["replyToken"]
+        await r.ask("line.profile", "p", user=user)
+        said = texts_of("{name}さん、ようこそ")
+        await r.deps.store.run(_reply, (world.clock(), user, token, said))
+        await until(lambda: world.hana.inbox)
+        assert world.hana.inbox[0].message["text"] == f"{world.hana.person.name}さん、ようこそ"
+
+
+def _befriended(tx: Transaction, user: str) -> tuple[None, tuple[()]]:
+    tx.line.save(EVERYBODY, Friend("shop", user, 5, "acme", 1))
+    return None, ()
+
+
+def _reply(tx: Transaction, given: tuple[int, str, str, Any]) -> tuple[None, tuple[()]]:
+    now, user, token, said = given
+    payload = {"channel": "shop", "user": user, "token": token, "messages": said}
+    body = msgspec.json.encode(payload).decode()
+    end = now + 50 * SECOND
+    effect = Effect(1 << 62, "acme", "line.reply", "r", body, now, "s", now, end)
+    tx.outbox.add(EVERYBODY, effect)
+    return None, ()
+
+
+@in_world()
+async def test_a_greeting_does_not_wait_for_a_name_for_long(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """A platform that tells no profiles costs two attempts, and the name."""
+    async with running(world, sqlite, tmp_path) as r:
+        world.platform.faults.fail(probability=1.0, path="/v2/bot/profile")
+        await r.ask("line.profile", "p", user=world.hana.user_id)
+        state = "SELECT state, attempts FROM outbox"
+        await until(lambda: sqlite.rows(state) == [("waiting", 1)])
+        world.clock.turn(seconds=1)
+        await until(lambda: sqlite.rows(state) == [("dead", 2)])
+
+
+@in_world()
+async def test_halting_reaches_a_running_daemon_within_a_second(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """By the command beside it, and so does resuming."""
+    async with running(world, sqlite, tmp_path) as r:
+        config, to = r.deps.config, world.hana.user_id
+        assert await asyncio.to_thread(stop_sends, config, "acme")
+        async with asyncio.timeout(1):
+            await until(lambda: r.sending.is_halted("acme"))
+        await r.ask("line.push", "a", to=to, messages=texts_of("a"))
+        await until(lambda: sqlite.rows("SELECT due_at FROM outbox")[0][0] > world.clock.now)
+        assert await asyncio.to_thread(stop_sends, config, "acme", resume=True)
+        async with asyncio.timeout(1):
+            await until(lambda: not r.sending.is_halted("acme"))
+        assert world.hana.inbox == []
+        world.clock.turn(seconds=10)
+        r.sending.wake()
+        await until(lambda: world.hana.inbox)
+
+
+def test_halting_nobody_is_told(sqlite: Engine, tmp_path: Path) -> None:
+    """An advertiser that is not there was not halted; all are by no name."""
+    config = configured(tmp_path, sqlite)
+    with pytest.raises(Misconfigured, match="acne"):
+        stop_sends(config, "acne")
+    assert stop_sends(config, None)
+    assert sqlite.rows("SELECT advertiser, by FROM send_stops") == [("*", "command")]
+    assert stop_sends(config, None, resume=True)
+    assert not stop_sends(config, None, resume=True)
+
+
+def test_facts_of_line_wake_and_others_do_not() -> None:
+    """Whoever counts gets them all."""
+    recorder, woken = Recorder(), []
+    waking = Waking(recorder)
+    waking.wake = lambda: woken.append(1)
+    noted, counted = Noted("late_event"), Counted("acme", "line_events_total", ("follow",))
+    waking.observe([noted])
+    assert woken == []
+    waking.observe([noted, counted])
+    assert woken == [1]
+    assert recorder.facts == [noted, noted, counted]
+
+
+class Away:
+    """A store that fails as a test says, and otherwise keeps what it is told."""
+
+    def __init__(self, *troubles: Exception | None) -> None:
+        self.troubles = list(troubles)
+        self.settled: list[Outcome] = []
+        self.claims = 0
+        self.effects = [_claimed(1)]
+
+    async def run(self, use_case: Any, argument: Any, lane: Any = None) -> Any:
+        await asyncio.sleep(0)
+        if use_case is outbox.claim:
+            assert isinstance(argument, Claim)
+            self.claims += 1
+            effects, self.effects = self.effects, []
+            return effects
+        assert isinstance(argument, Settle)
+        if self.troubles and (trouble := self.troubles.pop(0)):
+            raise trouble
+        self.settled += [outcome for _, outcome in argument.outcomes]
+        return len(argument.outcomes)
+
+
+def _claimed(id_: int, attempts: int = 1) -> Claimed:
+    return Claimed(id_, "acme", "a", f"{id_}", "{}", "", 0, 0, "", attempts, 0, 0)
+
+
+async def _worked(store: Away, handler: Any, until_: Any) -> Lines:
+    log = Lines()
+    worker = Worker(
+        store=store,  # type: ignore[arg-type]  # it needs nothing more of a store
+        handlers={"a": handler},
+        clock=lambda: 7,
+        log=log,
+    )
+    task = asyncio.create_task(worker.run())
+    await until(until_)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return log
+
+
+async def _done(effect: Claimed) -> Outcome:
+    return Outcome("done")
+
+
+def test_who_cannot_settle_does_not_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own leases would run out meanwhile, and look like a dead worker's."""
+    monkeypatch.setattr("gateway.main.outbox._REST_SECONDS", 0.02)
+    store = Away(Transient(Trouble.STORE_DOWN), Transient(Trouble.STORE_DOWN))
+    asyncio.run(_worked(store, _done, lambda: store.settled))
+    assert store.settled == [Outcome("done")]
+    assert store.claims <= 2
+
+
+def test_what_cannot_be_settled_at_all_is_let_go() -> None:
+    """It is logged; the lease runs out, and somebody tries again."""
+    store = Away(Permanent(Trouble.STORE_FAULT))
+
+    def is_over() -> bool:
+        return not store.troubles
+
+    log = asyncio.run(_worked(store, _done, is_over))
+    assert [line["event"] for line in log.errors] == ["effects cannot be settled"]
+    assert store.settled == []
+
+
+@pytest.mark.parametrize(("attempts", "state"), [(1, "waiting"), (5, "unknown")])
+def test_a_handlers_fault_ends_nobody_else(attempts: int, state: str) -> None:
+    """It is logged and tried a few times more; what came of it nobody knows."""
+    store = Away()
+    store.effects = [_claimed(1, attempts), _claimed(2, attempts)]
+
+    async def handler(effect: Claimed) -> Outcome:
+        if effect.id == 1:
+            raise ZeroDivisionError
+        return Outcome("done")
+
+    log = asyncio.run(_worked(store, handler, lambda: len(store.settled) == 2))
+    assert {outcome.state for outcome in store.settled} == {"done", state}
+    assert [line["kind"] for line in log.errors] == ["a"]
+
+
+def test_a_worker_that_ends_settles_what_is_under_way() -> None:
+    """Whoever was just sending is waited for."""
+    store = Away()
+    begun = asyncio.Event()
+
+    async def slow(effect: Claimed) -> Outcome:
+        begun.set()
+        await asyncio.sleep(0.05)
+        return Outcome("done")
+
+    asyncio.run(_worked(store, slow, begun.is_set))
+    assert store.settled == [Outcome("done")]
