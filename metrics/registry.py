@@ -15,6 +15,7 @@ from gateway.domain.cards import REFUSALS as CARD_REFUSALS
 from gateway.domain.cards import Action as CardAction
 from gateway.domain.cards import How as CardHow
 from gateway.domain.coupons.tickets import ACTIONS
+from gateway.domain.line.contents import Result as ContentResult
 from gateway.domain.line.events import Kind as EventKind
 from gateway.domain.line.events import Note as EventNote
 from gateway.domain.line.forwarding import Result as ForwardResult
@@ -296,6 +297,13 @@ METRICS = (
         "counter",
         "Friends who were asked, and who answered; refused: twice, too late, or amiss.",
         _ADVERTISER | {"result": get_args(SurveyResult)},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_contents_total",
+        "counter",
+        "Images, videos and files of friends: kept, or why not; removed: of those kept.",
+        _ADVERTISER | {"result": get_args(ContentResult)},
         scope="advertiser",
     ),
 )

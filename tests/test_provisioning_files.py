@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.provisioning import Plan
+from gateway.domain.provisioning import Entity, Plan
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.errors import Misconfigured
@@ -41,7 +42,7 @@ def planned(
     paths = [folder / f"{ordinal}.toml" for ordinal in range(1, len(texts) + 1)]
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text)
-    held = {
+    held: dict[str, dict[str, Entity]] = {
         "advertiser": {party.id: party for party in advertisers},
         "tracked_number": {number.number: number for number in numbers},
     }
@@ -119,7 +120,8 @@ def test_files_may_refer_to_each_other_in_any_order(tmp_path: Path) -> None:
 def test_files_may_refer_to_what_the_store_holds(tmp_path: Path) -> None:
     """Parents and advertisers need not be described again."""
     text = ACME_TOML + 'parent = "media-x"\n'
-    assert planned(tmp_path, text, advertisers=(MEDIA,)).wanted[0].parent == "media-x"
+    below = msgspec.structs.replace(ACME, parent="media-x")
+    assert planned(tmp_path, text, advertisers=(MEDIA,)).wanted == (below,)
     assert planned(tmp_path, NUMBER_TOML, advertisers=(ACME,)).wanted == (NUMBER,)
 
 

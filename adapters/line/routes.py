@@ -13,6 +13,7 @@ from adapters.line.webhook import (
     single_signature,
 )
 from gateway.domain.line.channel import Channel
+from gateway.domain.line.forwarding import written
 from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route, Store
@@ -71,7 +72,7 @@ class Webhooks:
                 request=request.id,
             )
             raise
-        if incoming.events:  # the console's ping has none
+        if incoming.events or incoming.forward:  # the console's ping has no events
             await self.store.run(record, incoming)
         return _KEPT
 
@@ -84,10 +85,13 @@ class Webhooks:
         body = read_body(request.body)
         check_destination(body, channel.bot_user_id)
         events = tuple(sorted(body.events, key=lambda event: event.at))
-        count = IDS_AN_EVENT * len(events)
+        forward = ""
+        if channel.forward is not None:
+            forward = written(channel.id, channel.forward.url, request.body, signature)
+        count = IDS_AN_EVENT * len(events) + bool(forward)
         now = request.received_at
         seed = Seed(self.ids.block(now, count) if count else 0, count, secrets.token_bytes(16))
-        return Incoming(channel.id, events, now, seed, notes=body.notes)
+        return Incoming(channel.id, events, now, seed, notes=body.notes, forward=forward)
 
     def _verifier(self, channel: Channel) -> Verifier:
         known = self._verifiers.get(channel.id)

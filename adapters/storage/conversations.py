@@ -23,7 +23,7 @@ from adapters.storage.schema.inbox import ASSIGNED, UNREAD, line_contents
 from adapters.storage.schema.line import line_events, line_friends
 from gateway.domain.line.contents import Content
 from gateway.domain.line.friends import Friend, stream_of
-from gateway.domain.values import SECOND, Scope
+from gateway.domain.values import Scope
 from gateway.ports.inbox import Said, Search, Unread
 
 _LAST = 2**63 - 1
@@ -102,7 +102,7 @@ class ConversationReader:
         chunk = _CHUNK if search.wanted == "staffed" else limit
         while True:
             some = self._some(connection, scope, search, after, chunk)
-            found += [friend for friend in some if _is_wanted(friend, search)]
+            found += [f for f in some if search.wanted != "staffed" or search.is_staffed(f)]
             if len(found) >= limit or len(some) < chunk:
                 return found[:limit]
             after = (some[-1].last_at, some[-1].id)
@@ -125,8 +125,7 @@ class ConversationReader:
         if search.wanted == "mine":
             given["actor"] = search.actor
         elif search.wanted == "staffed":
-            longest = max(search.minutes.values(), default=0)
-            given["since"] = search.now - longest * 60 * SECOND
+            given["since"] = search.since
         listing = self._listing(
             search.wanted, "of_channel" in given, "whose" in given, after is not None
         )
@@ -245,10 +244,3 @@ def _counting(
     )
     whose = among(dialect, line_friends.c.advertiser, "whose")
     return {False: prepare(dialect, counted), True: prepare(dialect, counted.where(whose))}
-
-
-def _is_wanted(friend: Friend, search: Search) -> bool:
-    """What the store cannot tell: whether people answer now, which hangs on each channel."""
-    if search.wanted != "staffed":
-        return True
-    return friend.is_staffed(search.now, search.minutes.get(friend.channel, 0))

@@ -19,6 +19,7 @@ class Send(msgspec.Struct, frozen=True):
     id: int
     advertiser: str
     kind: str
+    key: str
     payload: str
     state: str
     """See :data:`gateway.domain.effects.State`."""
@@ -30,11 +31,14 @@ class Send(msgspec.Struct, frozen=True):
     result: str
 
 
+_COLUMN = {"key": "idempotency_key"}
+
+
 class LineReader:
     """Of everybody; pages are oldest first, with ids beyond ``after``."""
 
     def __init__(self, dialect: Dialect) -> None:
-        columns = [outbox.c[name] for name in Send.__struct_fields__]
+        columns = [outbox.c[_COLUMN.get(name, name)] for name in Send.__struct_fields__]
         of_line = select(*columns).where(outbox.c.kind.startswith("line."))
         with_key = of_line.where(outbox.c.idempotency_key == bindparam("key"))
         self._send = prepare(dialect, with_key)

@@ -163,7 +163,7 @@ class TallyReader:
             found += [_tally(where, "points", points), _tally(where, "visits", visits)]
         issued = connection.rows(self._issued, **given)
         found += [_tally(where, "coupons_issued", count) for *where, count in issued]
-        used = connection.rows(self._used, begin=begin, end=end)
+        used = connection.rows(self._used, begin=max(begin, since), end=end)
         found += [_tally(where, "coupons_used", count) for *where, count in used]
         return found
 

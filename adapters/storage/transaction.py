@@ -24,14 +24,14 @@ from adapters.storage.coupon_platform import (
 )
 from adapters.storage.coupons import CouponsInTransaction, CouponStatements
 from adapters.storage.database import Connection
+from adapters.storage.erasure import ErasureInTransaction, ErasureStatements
+from adapters.storage.inbox import InboxInTransaction, InboxStatements
 from adapters.storage.insight import (
     InsightInTransaction,
     InsightStatements,
     PlatformFiguresInTransaction,
     ReportsInTransaction,
 )
-from adapters.storage.erasure import ErasureInTransaction, ErasureStatements
-from adapters.storage.inbox import InboxInTransaction, InboxStatements
 from adapters.storage.line import LineInTransaction, LineStatements
 from adapters.storage.links import LinksInTransaction, LinkStatements
 from adapters.storage.menus import (
@@ -40,7 +40,8 @@ from adapters.storage.menus import (
     MenusInTransaction,
     MenuStatements,
 )
-from adapters.storage.outbox import OutboxInTransaction, OutboxStatements
+from adapters.storage.outbox import OutboxInTransaction
+from adapters.storage.outbox_statements import OutboxStatements
 from adapters.storage.postings import PostingsInTransaction, PostingStatements
 from adapters.storage.provisioning import (
     EntitiesInTransaction,

@@ -123,6 +123,12 @@ class Line(msgspec.Struct, frozen=True):
     max_body_bytes: Annotated[
         int, _whole(1024, 2**24, "A webhook with a larger body gets 413.", 1_048_576)
     ]
+    content_max_bytes: Annotated[
+        int, _whole(1024, 200 * 2**20, "Images, videos and files up to this are kept.", 20 * 2**20)
+    ]
+    content_disk_bytes: Annotated[
+        int, _whole(2**20, 2**50, "Disk space for all of them; the oldest go first.", 10 * 2**30)
+    ]
 
 
 class Smtp(msgspec.Struct, frozen=True):
@@ -161,6 +167,9 @@ class Retention(msgspec.Struct, frozen=True):
     ]
     line_event_days: Annotated[
         int, _whole(7, 36_500, "Days LINE's events are kept, and repeats recognised.", 1826)
+    ]
+    line_content_days: Annotated[
+        int, _whole(1, 36_500, "Days images, videos and files of LINE's friends are kept.", 90)
     ]
 
 

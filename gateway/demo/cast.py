@@ -16,6 +16,7 @@ class Shop:
 
     id: str
     """As the sample calls it."""
+    advertiser: str
     account: Account
     login: LoginChannel
     pin: str
@@ -37,13 +38,21 @@ def cast(platform: Platform) -> list[Shop]:
     """The shops of the sample, each of a provider of its own."""
 
     def shop(
-        name: str, id_: str, keywords: Sequence[str], *, offer: str, staff: str, card: str = ""
+        name: str,
+        id_: str,
+        advertiser: str,
+        keywords: Sequence[str],
+        *,
+        offer: str,
+        staff: str,
+        card: str = "",
     ) -> Shop:
         account = platform.channel(name, provider=id_)
         account.redelivery = True
         account.quota = _QUOTA
         return Shop(
             id=id_,
+            advertiser=advertiser,
             account=account,
             login=platform.login_channel(provider=id_),
             pin=f"{secrets.randbelow(10_000):04d}",
@@ -57,6 +66,7 @@ def cast(platform: Platform) -> list[Shop]:
         shop(
             "さくら美容室",
             "sakura-shop",
+            "sakura-beauty",
             ("ポイント", "営業時間は?", "予約"),
             offer="クーポンください",
             staff="スタッフ",
@@ -65,6 +75,7 @@ def cast(platform: Platform) -> list[Shop]:
         shop(
             "みなと歯科",
             "minato-shop",
+            "minato-dental",
             ("診療時間", "検診を受けたいです"),
             offer="アンケート",
             staff="予約したいです",
@@ -72,6 +83,7 @@ def cast(platform: Platform) -> list[Shop]:
         shop(
             "やまと引越センター",
             "yamato-shop",
+            "yamato-moving",
             ("見積もり", "荷物は少なめです"),
             offer="くじ",
             staff="オペレーター",

@@ -1,31 +1,26 @@
-"""What the simulated platform and its friends saw, beside what the store says of it."""
+"""What the simulated platform and its friends know of shops, beside what the store says."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from gateway import main as wiring
 from gateway.config import Config
+from gateway.demo import sends
 from gateway.demo.cast import Shop
 from gateway.demo.phones import Truth, Whose, parts_of
-from gateway.demo.screen import masked_user
+from gateway.demo.screen import name_of
+from gateway.demo.sends import Messages
 from gateway.demo.summary import Figure
 from gateway.domain.coupons.tickets import Ticket
 from gateway.domain.line.friends import Friend
-from gateway.domain.line.sending import retry_key
-from gateway.main.platform import Accepted, Platform
-
-_SENDS = ("line.reply", "line.push", "line.multicast", "line.narrowcast", "line.broadcast")
-
-_decode = msgspec.json.decode
+from gateway.main.platform import Platform
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the store says of shops, read once all is settled."""
+    """What the store says, read once all is settled."""
 
     sends: list[wiring.Send]
     friends: list[Friend]
@@ -43,77 +38,39 @@ def read(config: Config) -> Held:
     answered: Counter[str] = Counter()
     for record in wiring.list_surveys(config):
         answered[record.survey.channel] += record.answered
-    held = [holding.card for holding in wiring.list_holdings(config)]
+    cards = [holding.card for holding in wiring.list_holdings(config)]
     return Held(
-        [send for send in wiring.list_sends(config) if send.kind in _SENDS],
+        [send for send in wiring.list_sends(config) if send.kind in sends.KINDS],
         friends,
         list(wiring.list_tickets(config)),
-        {whose[card.friend]: (card.number, card.points) for card in held},
+        {whose[card.friend]: (card.number, card.points) for card in cards},
         answered,
     )
 
 
-@dataclass
-class Compared:
-    """What came of the comparison."""
+class Comparison:
+    """Both sides, friend by friend."""
 
-    faults: list[str] = field(default_factory=list)
-    maybe: list[str] = field(default_factory=list)
-    """What nobody on our side can know: whether it arrived, the platform tells."""
-    figures: list[Figure] = field(default_factory=list)
-    messages: Counter[str] = field(default_factory=Counter)
-    """What friends received, by shop."""
-
-
-def compare(platform: Platform, shops: Sequence[Shop], truth: Truth, held: Held) -> Compared:
-    """Compare friend by friend, in order."""
-    return _Comparison(platform, shops, truth, held).made()
-
-
-class _Comparison:
-    def __init__(
-        self, platform: Platform, shops: Sequence[Shop], truth: Truth, held: Held
-    ) -> None:
+    def __init__(self, platform: Platform, shops: Sequence[Shop], truth: Truth, held: Held) -> None:
         self._platform = platform
         self._shops = shops
-        self._account = {shop.id: shop.account for shop in shops}
         self._truth = truth
         self._held = held
-        self._arrived: dict[Whose, list[Any]] = defaultdict(list)
-        """What friends must have received if the store is right."""
-        self._unseen: set[str] = set()
-        """Coupons in what never arrived."""
-        self._to_blocked = 0
-        self._out = Compared()
+        self._names = {shop.account.id: shop.id for shop in shops}
+        self.figures: list[Figure] = []
+        self.messages: Messages = sends.compare(platform, shops, held.sends)
+        self.faults = [*self._webhooks(), *self._friends(), *self.messages.faults]
+        self._figure_of_messages()
+        self.faults += [*self._coupons(), *self._cards(), *self._surveys()]
 
-    def made(self) -> Compared:
-        """All comparisons."""
-        self._webhooks()
-        self._friends()
-        self._sends()
-        self._messages()
-        self._coupons()
-        self._cards()
-        self._surveys()
-        return self._out
+    def _webhooks(self) -> Iterator[str]:
+        posts = self._platform.posts
+        taken = {id_ for post in posts if post.acknowledged for id_ in post.event_ids}
+        told = {id_: post.channel for post in posts for id_ in post.event_ids}
+        for id_ in told.keys() - taken:
+            yield f"{self._names[told[id_]]}: the webhook of event {id_} was never taken"
 
-    def _differ(self, who: str, what: str, did: object, has: object) -> None:
-        if did != has:
-            self._out.faults.append(f"{who}: {what}: the platform says {did}, the store {has}")
-
-    def _figure(self, name: str, did: int, has: int) -> None:
-        self._out.figures.append(Figure(name, did, has))
-
-    # --- events, and who is a friend ---
-
-    def _webhooks(self) -> None:
-        told = {id_ for post in self._platform.posts for id_ in post.event_ids}
-        taken = {
-            id_ for post in self._platform.posts if post.acknowledged for id_ in post.event_ids
-        }
-        self._out.faults += [f"{id_}: the webhook was never taken" for id_ in sorted(told - taken)]
-
-    def _friends(self) -> None:
+    def _friends(self) -> Iterator[str]:
         did = {
             (shop.id, friend.user_id): "friend" if friend.following else "blocked"
             for shop in self._shops
@@ -121,31 +78,74 @@ class _Comparison:
             if friend.followed_at
         }
         has = {(friend.channel, friend.user): friend.state for friend in self._held.friends}
-        for whose in sorted(did.keys() | has.keys()):
-            self._differ(_name(whose), "state", did.get(whose), has.get(whose))
         for name, state in (("friends", "friend"), ("blocks", "blocked")):
             self._figure(name, _count(did, state), _count(has, state))
+        yield from _differences("state", did, has)
 
-    # --- what was sent ---
+    def _figure_of_messages(self) -> None:
+        messages = self.messages
+        self._figure("messages", messages.received.total(), messages.sent.total())
+        self._figure("to blocked", messages.undelivered, messages.in_vain)
 
-    def _sends(self) -> None:
-        """Match each send of the store with what the platform accepted."""
-        accepted = self._platform.accepted
-        places = {request.request_id: place for place, request in enumerate(accepted)}
-        tokens = {
-            request.reply_token: place
-            for place, request in enumerate(accepted)
-            if request.reply_token
+    def _coupons(self) -> Iterator[str]:
+        """Coupons whose address somebody has seen, and those that were stamped."""
+        seen = self._truth.won | {
+            token
+            for inbox in self._platform.received.values()
+            for received in inbox
+            for token in _coupons_in(received.message)
         }
-        keys = {
-            request.retry_key: place for place, request in enumerate(accepted) if request.retry_key
-        }
-        sent: dict[int, wiring.Send] = {}
-        ended = lambda send: (send.ended_at or 0, send.id)  # noqa: E731 - said once, for once
-        for send in sorted(self._held.sends, key=ended):
-            result = _decode(send.result) if send.result else {}
-            place = places.get(result.get("request", ""))
-            if place is None:
-                token = _decode(send.payload).get("token")
-                place = tokens.get(token, keys.get(retry_key(send.key)))
-            self._settle(send, place, sent)
+        unseen = set(_coupons_in(self.messages.lost)) - seen
+        held = {t.token: t for t in self._held.tickets if t.state in ("issued", "used")}
+        used = {token for token, ticket in held.items() if ticket.state == "used"}
+        self._figure("coupons", len(seen), len(held.keys() - unseen))
+        self._figure("stamped", len(self._truth.stamped), len(used))
+        for token in seen - held.keys():
+            yield f"coupon {token[:4]}…: a friend has it, the store does not"
+        for token in held.keys() - seen - unseen:
+            yield f"coupon {held[token].id}: the store handed it out, nobody has it"
+        for token in used ^ self._truth.stamped:
+            yield f"coupon {token[:4]}…: stamped on one side alone"
+
+    def _cards(self) -> Iterator[str]:
+        did, has = self._truth.cards, self._held.cards
+        self._figure("points", _points(did), _points(has))
+        yield from _differences("card and points", did, has)
+
+    def _surveys(self) -> Iterator[str]:
+        did, has = self._truth.answered, self._held.answered
+        self._figure("surveys", did.total(), has.total())
+        for shop in sorted(did | has):
+            if did[shop] != has[shop]:
+                yield f"{shop}: {did[shop]} surveys answered, the store has {has[shop]}"
+
+    def _figure(self, name: str, did: int, has: int) -> None:
+        self.figures.append(Figure(name, did, has))
+
+
+def _differences(
+    what: str, did: Mapping[Whose, object], has: Mapping[Whose, object]
+) -> Iterator[str]:
+    for whose in sorted(did.keys() | has.keys()):
+        one, other = did.get(whose), has.get(whose)
+        if one != other:
+            yield f"{name_of(*whose)}: {what}: friends say {one}, the store {other}"
+
+
+def _count(states: Mapping[Whose, str], state: str) -> int:
+    return sum(each == state for each in states.values())
+
+
+def _points(cards: Mapping[Whose, tuple[int, int]]) -> int:
+    return sum(points for _, points in cards.values())
+
+
+def _coupons_in(message: Any) -> Iterator[str]:
+    """The tokens of coupons whose addresses are anywhere in a message."""
+    if isinstance(message, dict | list):
+        for each in message.values() if isinstance(message, dict) else message:
+            yield from _coupons_in(each)
+    elif isinstance(message, str) and message.startswith("https://"):
+        what, token = parts_of(message)
+        if what == "c":
+            yield token

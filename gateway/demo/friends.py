@@ -8,12 +8,18 @@ from typing import Any
 from gateway.demo.cast import Shop
 from gateway.demo.phones import Phones, parts_of
 from gateway.demo.screen import Screen
-from gateway.main.platform import Crowd, Friend, offered
+from gateway.main.platform import Crowd, Friend, Habits, offered
 
-_RATE = 2.0  # things that the crowd of a shop does in a second
+_RATE = 4.0  # things that the crowd of a shop does in a second
 _SIZE = 8  # friends in the crowd of a shop
 _PATIENCE = 5.0
 """So many seconds a friend who came for one thing waits for an answer."""
+
+_HABITS = Habits(tap=35, scan=20)
+
+_BREATH = 0.01
+"""Seconds between two things that one friend does: the platform tells times in milliseconds, and of
+a block and a return within one nobody knows which was last."""
 
 
 class Friends:
@@ -28,8 +34,8 @@ class Friends:
     async def play(self, end: asyncio.Event) -> None:
         """Live until ``end``, and come to the end of what was begun."""
         async with asyncio.TaskGroup() as tasks:
-            for shop in self._shops:
-                crowd = _Crowd(shop, self._phones, self._screen, self._seed)
+            for place, shop in enumerate(self._shops):
+                crowd = _Crowd(shop, self._phones, self._screen, self._seed + place)
                 tasks.create_task(crowd.run(rate=_RATE, until=end))
                 for visit in (self._customer, self._asker, self._leaver, self._returner):
                     tasks.create_task(visit(shop))
@@ -86,6 +92,7 @@ class Friends:
     async def _block(self, shop: Shop, friend: Friend) -> None:
         self._screen.friend(shop.id, friend.user_id, "blocks")
         await friend.unfollow()
+        await asyncio.sleep(_BREATH)
 
 
 async def _ask(friend: Friend, text: str) -> list[dict[str, Any]]:
@@ -100,7 +107,7 @@ async def _answer(friend: Friend, before: int) -> None:
     """Wait until there is more than ``before``; in the end friends do something else."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
-    while len(friend.inbox) == before and loop.time() < until:
+    while len(friend.inbox) == before and loop.time() < until:  # noqa: ASYNC110 - an inbox tells nobody
         await asyncio.sleep(0.02)
 
 
@@ -113,6 +120,7 @@ class _Crowd(Crowd):
             seed=seed,
             size=_SIZE,
             keywords=shop.keywords,
+            habits=_HABITS,
             open_page=phones.open,
             scan=phones.scan,
         )
@@ -125,6 +133,7 @@ class _Crowd(Crowd):
         async with self._busy[friend.user_id]:
             followed = friend.following
             await super().act(friend, luck)
+            await asyncio.sleep(_BREATH)
         if friend.following != followed:
             what = "blocks" if followed else "follows"
             self._screen.friend(self._shop.id, friend.user_id, what)

@@ -15,7 +15,11 @@ from gateway.main.platform import Friend, Platform
 _STAMPED = 0.6
 """Of the coupon pages that are opened by chance, so many are shown at the counter."""
 
-_WORDS = ("受付の方がとても親切でした。", "待ち時間が短くて助かりました。", "駐車場が少し狭いです。")
+_WORDS = (
+    "受付の方がとても親切でした。",
+    "待ち時間が短くて助かりました。",
+    "駐車場が少し狭いです。",
+)
 
 Whose = tuple[str, str]
 """A shop, and a user of LINE."""

@@ -34,7 +34,7 @@ class Screen:
 
     def friend(self, shop: str, user: str, what: str, detail: str = "") -> None:
         """A friend of a shop did something."""
-        self._line(shop, f"{user[:4]}***{user[-2:]}", what, detail)
+        self._line(shop, _masked(user), what, detail)
 
     def shop(self, shop: str, what: str, detail: str = "") -> None:
         """A shop did something."""
@@ -44,3 +44,12 @@ class Screen:
         now = datetime.now(TOKYO).strftime("%H:%M:%S")
         arrow = "←" if who else " "
         print(f"{now}  {whose:13} {arrow} {who:12}  {what:10}  {detail}".rstrip(), flush=True)
+
+
+def name_of(shop: str, user: str) -> str:
+    """A friend of a shop, masked."""
+    return f"{shop} ← {_masked(user)}"
+
+
+def _masked(user: str) -> str:
+    return f"{user[:4]}***{user[-2:]}"

@@ -1,6 +1,6 @@
 """What is seen at the end of the demonstration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 _MOST_SHOWN = 20
@@ -19,6 +19,12 @@ def table(platform: str, figures: Sequence[Figure]) -> None:
     print(f"\n{'':12}{platform:>8}  store")
     for name, did, has in figures:
         print(f"{name:12}{did:8}  {has:5}{'' if did == has else '  ≠'}")
+
+
+def webhooks(of: str, count: int, twice: int, whose: Mapping[str, int]) -> None:
+    """Print how many came, and of whom."""
+    shares = (f"{name} {share} {of}" for name, share in sorted(whose.items()))
+    print(", ".join((f"{count} webhooks, {twice} of them twice", *shares)))
 
 
 def verdict(faults: Sequence[str]) -> None:

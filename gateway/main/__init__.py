@@ -11,6 +11,7 @@ from gateway.main.carrier import (
     Played,
     Post,
     Script,
+    address_of,
     carrier,
     random_scripts,
     simulate_call,
@@ -18,7 +19,19 @@ from gateway.main.carrier import (
 )
 from gateway.main.daemon import serve
 from gateway.main.sending import stop_sends
-from gateway.main.shops import find_channel, find_reply, list_failed, resend
+from gateway.main.shops import (
+    Send,
+    find_channel,
+    find_reply,
+    list_failed,
+    list_friends,
+    list_holdings,
+    list_sends,
+    list_surveys,
+    list_tickets,
+    open_sends,
+    resend,
+)
 from gateway.main.store import (
     Provisioned,
     apply,
@@ -38,6 +51,8 @@ __all__ = [
     "Post",
     "Provisioned",
     "Script",
+    "Send",
+    "address_of",
     "apply",
     "backup",
     "carrier",
@@ -47,8 +62,14 @@ __all__ = [
     "find_reply",
     "list_calls",
     "list_failed",
+    "list_friends",
+    "list_holdings",
+    "list_sends",
+    "list_surveys",
+    "list_tickets",
     "list_tokens",
     "migrate",
+    "open_sends",
     "provisioned",
     "random_scripts",
     "resend",

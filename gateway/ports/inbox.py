@@ -1,6 +1,6 @@
 """What staff keep beside conversations, and conversations as they are read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -78,9 +78,12 @@ class Search(msgspec.Struct, frozen=True):
     channel: str | None
     actor: str
     """Who asks: for ``mine``."""
-    now: int
-    minutes: Mapping[str, int]
-    """Of each channel, after how long a silence the rules answer again: for ``staffed``."""
+    since: int
+    """Who was silent before this instant has nobody's attention: for ``staffed``."""
+    is_staffed: Callable[[Friend], bool]
+    """Whether people answer a friend now, which hangs on each channel: for ``staffed``. It is
+    called in another thread.
+    """
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -73,10 +73,10 @@ def read(paths: Sequence[Path], held: Held) -> Plan:
             else:
                 problems.append(f"{path}: {table}: unknown table; {instead(table, TABLES)}")
     everything = {name: _after(held.get(name, {}), told[name]) for name in TABLES}
-    for table in TABLES.values():
-        problems += _strays(table, everything, told)
-    for table in TABLES.values():
-        problems += table.check(everything)
+    for one in TABLES.values():
+        problems += _strays(one, everything, told)
+    for one in TABLES.values():
+        problems += one.check(everything)
     if problems:
         raise Misconfigured(problems)
     return _plan(told)
@@ -140,7 +140,7 @@ def _plan(told: Mapping[str, Mapping[str, Entry]]) -> Plan:
 def _after(known: Mapping[str, Entity], told: Mapping[str, Entry]) -> dict[str, Entry]:
     """What the store will hold."""
     held = {key: Entry("", _fields(entity)) for key, entity in known.items()}
-    return {key: entry for key, entry in (held | told).items() if not entry.removed}
+    return {key: entry for key, entry in {**held, **told}.items() if not entry.removed}
 
 
 def _fields(entity: Any) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from gateway.tomlfile import Key, Wrong, anything, line, whole
 _MOST_STEPS = 50
 _MOST_STOPS = 10
 _MOST_SHOWN = 3
-_OURS = {"coupon": "coupon", "card": "shop_card", "survey": "survey"}
-"""Objects of ours in messages, and the tables that they stand in."""
+_OURS = {"coupon": "coupon", "card": "shop_card"}
+"""Objects of ours in messages, and the tables that they stand in; surveys look for themselves."""
 
 _SAMPLE = f"https://{'gateway' * 8}.example.jp/r/0123456789"
 """Stands for a short link where messages are checked: as long as one may well be."""

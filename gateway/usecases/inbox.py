@@ -69,6 +69,8 @@ class Sent(msgspec.Struct, frozen=True):
     """What was asked to be sent."""
 
     effect: int
+    costs: int | None
+    """Messages of the month; ``None`` in a group, where each member is one."""
     left: int | None
     """What the month has left after it; ``None`` where there is no limit, or nobody knows."""
 
@@ -96,7 +98,8 @@ def send(tx: Transaction, wish: Sending) -> tuple[Sent, tuple[Fact, ...]]:
     answered = conversations.answered(friend, wish.actor, channel.staff_minutes, wish.at)
     tx.line.save(EVERYBODY, answered)
     _audit(tx, wish, friend, "conversation.answered", effect=str(effect.id), messages=len(messages))
-    return Sent(effect.id, None if left is None else left - 1), NOTHING
+    costs = None if friend.is_group else 1
+    return Sent(effect.id, costs, None if left is None else left - 1), NOTHING
 
 
 def _messages(tx: Transaction, wish: Sending, friend: Friend) -> Sequence[Message]:

@@ -14,7 +14,7 @@ from gateway.domain.surveys import PREFIX
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Draw, Seed
 from gateway.ports import Fact, Transaction
 from gateway.ports.line import Kept
-from gateway.usecases import audience, cards, surveys
+from gateway.usecases import audience, cards, forwarding, surveys
 from gateway.usecases.calls import FORGET_AT_ONCE, Forget
 
 IDS_AN_EVENT = 16
@@ -39,6 +39,8 @@ class Incoming(msgspec.Struct, frozen=True):
     seed: Seed
     notes: tuple[str, ...] = ()
     """What was unusual in it, as often as it was."""
+    forward: str = ""
+    """What a second tool is to get, as :func:`gateway.domain.line.forwarding.written` has it."""
 
 
 def record(tx: Transaction, incoming: Incoming) -> tuple[int, list[Fact]]:
@@ -56,6 +58,8 @@ def record(tx: Transaction, incoming: Incoming) -> tuple[int, list[Fact]]:
     if new:
         notes = incoming.notes
         facts += [Counted(channel.advertiser, "line_notes_total", (note,)) for note in notes]
+    if incoming.forward and (new or not incoming.events):  # the console's ping has none
+        forwarding.send_on(tx, channel, incoming.forward, now, draw)
     return new, facts
 
 

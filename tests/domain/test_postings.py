@@ -1,5 +1,6 @@
 """Postings: when they are due, whom to remind, and the calendar that programs read."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,8 +15,10 @@ from gateway.domain.postings import (
     remind_at,
     reminder,
 )
-from gateway.domain.values import SECOND
-from tests.support.line import NOON
+from gateway.domain.values import SECOND, micros
+
+NOON = micros(datetime(2026, 11, 3, 3, tzinfo=UTC))
+"""In Tokyo."""
 
 HOUR = 3600 * SECOND
 

@@ -20,7 +20,7 @@ LOAD = 50  # things that friends do a second
 READERS = 12  # friends of each shop who follow all along, and say nothing
 
 ASTRAY = Delivery(duplicates=0.2, disorder=0.1, batch=3, redeliveries=100, redelivery_seconds=0.2)
-HABITS = Habits(keyword=40, chatter=25, tap=20, scan=0, sticker=6, picture=0, unsend=0, block=5)
+HABITS = Habits(keyword=40, chatter=25, tap=20, scan=0, sticker=6, picture=0, unsend=0, block=2)
 
 Asked = dict[str, tuple[str, list[Friend]]]
 

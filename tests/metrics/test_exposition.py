@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.domain.calls import Noted, Settled
 from gateway.domain.values import SECOND
 from gateway.errors import Refusal, Refused, Trouble
-from gateway.ports import Answer, Fact, Observer, Request, Route
+from gateway.ports import Answer, Observer, Request, Route
 from metrics import exposition
 from metrics.advertisers import SLICE_LINES
 from metrics.exposition import Metrics
@@ -82,7 +82,7 @@ notes = st.builds(Noted, st.sampled_from(BY_NAME["call_notes_total"].labels["wha
 
 
 @given(st.lists(settlements | notes, max_size=12))
-def test_facts_are_shown_as_they_were_observed(facts: list[Fact]) -> None:
+def test_facts_are_shown_as_they_were_observed(facts: list[Settled | Noted]) -> None:
     """Prometheus's own parser reads exactly the sums of the facts, whatever an id looks like."""
     metrics = fresh()
     metrics.observe(facts)

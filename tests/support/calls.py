@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from functools import partial
 from itertools import count
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 
-from gateway.domain.calls import Call, Event, Fact
+from gateway.domain.calls import Call, Event
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.values import SECOND, Reply, Scope, encode_reply, first_id
 from gateway.errors import Refused
-from gateway.ports import Calls, History, Provisioning, Routes
+from gateway.ports import Fact, History, Transaction
 from gateway.usecases.calls import Incoming, record, sweep
 
 START = 1_795_000_000 * SECOND
@@ -124,29 +126,17 @@ class PureFold:
 
     def __init__(self, *routes: TrackedNumber) -> None:
         self.histories: dict[tuple[str, str], History] = {}
-        self._calls = _Calls(self.histories)
-        self._routes = _Routes({route.number: route for route in routes})
+        rooms = SimpleNamespace(
+            calls=_Calls(self.histories),
+            routes=_Routes({route.number: route for route in routes}),
+        )
+        self._tx = cast("Transaction", rooms)  # calls need no other rooms
         self.facts: list[Fact] = []
-
-    @property
-    def calls(self) -> Calls:
-        """See :class:`gateway.ports.Transaction`."""
-        return self._calls
-
-    @property
-    def routes(self) -> Routes:
-        """See :class:`gateway.ports.Transaction`."""
-        return self._routes
-
-    @property
-    def provisioning(self) -> Provisioning:
-        """Calls need none."""
-        raise NotImplementedError
 
     def record(self, coming: Incoming) -> Reply | None:
         """What the event is answered; ``None`` where it is refused."""
         try:
-            reply, facts = record(self, coming)
+            reply, facts = record(self._tx, coming)
         except Refused:
             return None
         self.facts += facts
@@ -154,7 +144,7 @@ class PureFold:
 
     def sweep(self, now: int) -> int:
         """How many calls were looked at."""
-        looked_at, facts = sweep(self, now)
+        looked_at, facts = sweep(self._tx, now)
         self.facts += facts
         return looked_at
 

@@ -8,8 +8,8 @@ from gateway.domain.line.events import Event
 from gateway.domain.values import SECOND, Seed
 from gateway.usecases.line import IDS_AN_EVENT, Incoming
 
-NOON = 1_793_685_600 * SECOND
-"""2026-11-03T15:00:00+09:00, a holiday."""
+NOON = 1_793_674_800 * SECOND
+"""2026-11-03T12:00:00+09:00, a holiday."""
 
 USER = "U" + "0" * 32
 

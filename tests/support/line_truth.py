@@ -23,7 +23,7 @@ _KEPT = ("done", "unknown")
 
 @dataclass(frozen=True)
 class Row:
-    """A message of the outbox."""
+    """An effect of the outbox."""
 
     key: str
     kind: str
@@ -94,15 +94,14 @@ class Truth:
 
     @cached_property
     def outbox(self) -> dict[str, Row]:
-        """Every message that was to go out, by its key."""
+        """Everything that was to be done, by its key."""
         rows = self._daemon.rows(
             "SELECT idempotency_key, kind, state, last_error, tried_at, ended_at FROM outbox"
-            " WHERE kind <> 'line.profile'"
         )
         return {row[0]: Row(*row) for row in rows}
 
     def states(self, kind: str) -> Counter[str]:
-        """How the messages of a kind ended."""
+        """How the effects of a kind ended."""
         return Counter(row.state for row in self.outbox.values() if row.kind == kind)
 
     # --- the two beside each other: each yields what is wrong ---

@@ -1,6 +1,6 @@
 """Provisioning: what a plan changes in what the store holds."""
 
-from gateway.domain.provisioning import Plan
+from gateway.domain.provisioning import Entity, Plan
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.usecases.provisioning import Change, Changes, difference
@@ -8,7 +8,10 @@ from gateway.usecases.provisioning import Change, Changes, difference
 ACME = Advertiser("acme", "Acme")
 NUMBER = TrackedNumber("+815031000001", "acme", "flyer", ("+81312345678",))
 SLOWER = TrackedNumber("+815031000001", "acme", "flyer", ("+81312345678",), ring_seconds=40)
-HELD = {"advertiser": {"acme": ACME}, "tracked_number": {NUMBER.number: NUMBER}}
+HELD: dict[str, dict[str, Entity]] = {
+    "advertiser": {"acme": ACME},
+    "tracked_number": {NUMBER.number: NUMBER},
+}
 
 
 def test_what_is_new_is_added_advertisers_first() -> None:

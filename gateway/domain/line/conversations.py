@@ -12,6 +12,9 @@ State = Literal["unread", "assigned", "open"]
 Wanted = Literal["unread", "assigned", "mine", "staffed", "all"]
 """Which conversations are listed; ``staffed``: those in which people answer, not the rules."""
 
+LONGEST_SILENCE_MINUTES = 10_080
+"""No channel lets people have a conversation for longer without a word."""
+
 _replace = msgspec.structs.replace
 
 

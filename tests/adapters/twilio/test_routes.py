@@ -80,6 +80,9 @@ class StubStore:
             raise Transient(Trouble.STORE_DOWN, "no routes were ever loaded")
         return self.cache.get(number)
 
+    def entity(self, kind: Any, key: str) -> Any:
+        raise AssertionError("calls need routes alone")
+
 
 @dataclass
 class StubSpool:

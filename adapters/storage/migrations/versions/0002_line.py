@@ -43,9 +43,11 @@ def _outbox() -> None:
     ):
         op.add_column("outbox", column)
     is_open = sa.text("state IN ('waiting', 'leased')")
-    partial = {"sqlite_where": is_open, "postgresql_where": is_open}
-    op.create_index("outbox_due", "outbox", ["due_at"], **partial)
-    op.create_index("outbox_open_stream", "outbox", ["stream", "order_at", "id"], **partial)
+    for name, columns in (
+        ("outbox_due", ["due_at"]),
+        ("outbox_open_stream", ["stream", "order_at", "id"]),
+    ):
+        op.create_index(name, "outbox", columns, sqlite_where=is_open, postgresql_where=is_open)
     op.create_index("outbox_stream", "outbox", ["stream", "id"])
 
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped] # carries no types
+import yaml
 
 SPECS = Path(__file__).parents[5] / "shared" / "specs" / "line"
 """Beside the checkout, where they are kept for tests; never part of it."""

@@ -1,0 +1,98 @@
+"""The inbox of staff: its part of the API, and the contents of messages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from adapters.http.api import inbox, inbox_writes, templates
+from adapters.line.contents import Fetcher
+from adapters.storage.audience import AudienceReader
+from adapters.storage.content_folder import ContentFolder
+from adapters.storage.contents import ContentReader
+from adapters.storage.conversations import ConversationReader
+from adapters.storage.inbox import InboxReader
+from gateway.config import Config
+from gateway.domain.values import SECOND
+from gateway.main.chores import Pace
+from gateway.main.parts import Chore, Deps, Part
+from gateway.ports import Lane
+from gateway.ports.contents import ContentSource
+from gateway.usecases.contents import Sweep, removed, sweep
+
+_LOOK_SECONDS = 10
+_DAY = 86_400 * SECOND
+
+
+def part(deps: Deps) -> Part:
+    """Conversations, notes and templates."""
+    dialect = deps.database.dialect
+    reader = InboxReader(dialect)
+    return Part(
+        endpoints=[
+            *inbox.endpoints(
+                ConversationReader(dialect),
+                reader,
+                AudienceReader(dialect),
+                ContentReader(dialect),
+                _folder(deps.config),
+            ),
+            *inbox_writes.endpoints(),
+            *templates.endpoints(reader),
+        ]
+    )
+
+
+@asynccontextmanager
+async def contents(deps: Deps, source: ContentSource) -> AsyncIterator[Part]:
+    """What fetches the contents of messages, and takes them away in time."""
+    config = deps.config
+    if config.line is None:  # there are no messages
+        yield Part()
+        return
+    folder, most = _folder(config), config.line.content_disk_bytes
+    held = _Held()
+    fetcher = Fetcher(
+        store=deps.store,
+        reader=ContentReader(deps.database.dialect),
+        source=source,
+        folder=folder,
+        clock=deps.clock,
+        most_bytes=config.line.content_max_bytes,
+        has_room=lambda: held.bytes <= most,
+        log=deps.log,
+    )
+    chore = _sweeping(deps, folder, held, most)
+    try:
+        yield Part(chores={"contents": chore}, handlers=fetcher.handlers)
+    finally:
+        await fetcher.close()
+
+
+class _Held:
+    """How many bytes were kept when they were last counted."""
+
+    bytes = 0
+
+
+def _sweeping(deps: Deps, folder: ContentFolder, held: _Held, most: int) -> Chore:
+    pace = Pace(deps.clock)
+    days = deps.config.retention.line_content_days
+
+    async def chore() -> None:
+        await asyncio.sleep(_LOOK_SECONDS)
+        # What was taken back goes whatever our clock says; what is old only if that can be told.
+        since = deps.clock() - days * _DAY if pace.is_even else 0
+        while True:
+            job = Sweep(since, most)
+            gone, held.bytes = await deps.store.run(sweep, job, Lane.BACKGROUND)
+            if not gone:
+                return
+            for content in gone:
+                await folder.remove(content.path)
+            await deps.store.run(removed, gone, Lane.BACKGROUND)
+
+    return chore
+
+
+def _folder(config: Config) -> ContentFolder:
+    return ContentFolder(config.storage.state_dir / "contents")

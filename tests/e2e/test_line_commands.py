@@ -1,0 +1,151 @@
+"""The commands about LINE as a person or a script runs them."""
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from gateway.cli import main
+from tests.e2e.conftest import NewDaemon
+from tests.e2e.test_cli import complaints, done
+from tests.support.daemon import PROVISIONING, Daemon, free_port
+from tests.support.line_daemon import ask_for
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+SHOP = """
+[[line_channel]]
+id = "acme-shop"
+advertiser = "acme"
+channel_id = "1234567890"
+channel_secret = "8c570fa6dd201bb328f1c1eac23a96d8"
+greeting = [{ type = "text", text = "ようこそ" }]
+[[line_channel.reply]]
+keyword = "クーポン"
+messages = [{ type = "text", text = "こちらをどうぞ" }, { type = "text", text = "またどうぞ" }]
+[[line_channel.reply]]
+keyword = "menu"
+match = "postback"
+messages = [{ type = "text", text = "メニューです" }]
+"""
+
+
+@pytest.fixture
+def daemon(new_daemon: NewDaemon) -> Daemon:
+    """A daemon with a shop, not started; its platform answers nobody."""
+    url = f"http://127.0.0.1:{free_port()}"
+    made = new_daemon(line_api_url=url, line_data_api_url=url)
+    made.migrate()
+    made.apply(PROVISIONING + SHOP)
+    return made
+
+
+def test_a_simulated_friend_is_shown_the_answer(daemon: Daemon) -> None:
+    """``simulate line`` posts what a friend does and prints what the shop answers; where nothing
+    is answered, or nobody takes the webhook, it says so.
+    """
+    simulate = ("simulate", "line", "acme-shop")
+    [silent] = complaints(daemon.cli(*simulate, "--follow"), 1)
+    assert "not answered: could_not_connect" in silent
+    daemon.start()
+    daemon.wait_until("ready")
+    head, *messages = done(daemon.cli(*simulate, "--say", "クーポン")).splitlines()
+    assert head.split()[1:] == ["acme-shop", "200", "rule:1"]
+    assert [json.loads(line)["text"] for line in messages] == ["こちらをどうぞ", "またどうぞ"]
+    assert "greeting" in done(daemon.cli(*simulate, "--follow", "--from", "U" + "1" * 32))
+    assert "メニューです" in done(daemon.cli(*simulate, "--postback", "menu"))
+    assert done(daemon.cli(*simulate, "--say", "…")).endswith("200  no answer\n")
+    [unknown] = complaints(daemon.cli("simulate", "line", "nobody", "--follow"), 2)
+    assert "nobody: no such channel" in unknown
+
+
+def test_a_channel_of_another_secret_is_refused(daemon: Daemon) -> None:
+    """The daemon's refusal of a signature is told with its status."""
+    daemon.start()
+    daemon.wait_until("ready")
+    daemon.environment["GATEWAY_HTTP_LISTEN"] = f"127.0.0.1:{daemon.public}"
+    other = daemon.folder / "other.toml"
+    other.write_text(daemon.config.read_text())
+    changed = SHOP.replace("8c570fa6", "00000000")
+    daemon.apply(PROVISIONING + changed)
+    with daemon.locked():  # it does not take the change up
+        ran = daemon.cli("simulate", "line", "acme-shop", "--follow")
+    assert "the webhook of acme-shop was answered 403" in complaints(ran, 1)[0]
+
+
+def test_sends_are_halted_and_go_on(daemon: Daemon) -> None:
+    """``stop-sends`` halts one advertiser's sends or all, and ``--resume`` says whether they were
+    halted at all.
+    """
+    assert "acme: sends are halted" in done(daemon.cli("stop-sends", "--advertiser", "acme"))
+    assert "all: sends are halted" in done(daemon.cli("stop-sends"))
+    assert [row[0] for row in daemon.rows("SELECT advertiser FROM send_stops ORDER BY 1")] == [
+        "*",
+        "acme",
+    ]
+    resume = ("stop-sends", "--resume")
+    assert done(daemon.cli(*resume, "--advertiser", "acme")) == "acme: sends go on\n"
+    assert done(daemon.cli(*resume)) == "all: sends go on\n"
+    assert done(daemon.cli(*resume)) == "all: sends were not halted\n"
+    assert "nobody" in complaints(daemon.cli("stop-sends", "--advertiser", "nobody"), 2)[0]
+
+
+def test_what_failed_is_listed_and_sent_again(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``outbox list`` shows what is dead or unknown and nobody's id; ``outbox resend`` lets one of
+    them wait again.
+    """
+    now = time.time_ns() // 1000
+    user = "U" + "7" * 32
+    told = {"channel": "acme-shop", "to": user, "messages": []}
+    dead, sent = ask_for(
+        daemon,
+        [{"kind": "push", "key": "one", **told}, {"kind": "push", "key": "two", **told}],
+        now,
+    )
+    path = daemon.settings().storage.url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for effect, state, error in ((dead, "dead", "refused"), (sent, "done", None)):
+            connection.execute(
+                "UPDATE outbox SET state = ?, last_error = ?, ended_at = ?, stream = ? WHERE id = ?",
+                (state, error, now, f"line/acme-shop/{user}", effect.id),
+            )
+
+    def listed(*options: str) -> str:
+        assert main(["outbox", "list", "--config", str(daemon.config), *options]) == 0
+        shown = capsys.readouterr().out
+        assert user not in shown
+        return shown
+
+    [_, row] = listed().splitlines()
+    assert row.startswith(str(dead.id))
+    assert row.endswith("dead     line.push        refused, acme")
+    found = json.loads(listed("--json", "--advertiser", "acme"))
+    assert (found["id"], found["state"], found["last_error"]) == (dead.id, "dead", "refused")
+    assert listed("--json", "--advertiser", "umi") == ""
+    resend = ["outbox", "resend", "--config", str(daemon.config)]
+    assert main([*resend, str(dead.id)]) == 0
+    assert "tried again" in capsys.readouterr().out
+    assert len(listed().splitlines()) == 1
+    assert main([*resend, str(sent.id)]) == 2
+    assert "dead or unknown" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "line", "acme-shop"],
+        ["simulate", "line", "acme-shop", "--say", "a", "--follow"],
+        ["outbox"],
+        ["outbox", "resend", "first"],
+    ],
+)
+def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing, or says two things at once, is told on standard error."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage: gateway" in capsys.readouterr().err
