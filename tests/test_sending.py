@@ -350,3 +350,17 @@ def test_a_worker_that_ends_settles_what_is_under_way() -> None:
 
     asyncio.run(_worked(store, slow, begun.is_set))
     assert store.settled == [Outcome("done")]
+
+
+def test_a_worker_ends_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be settled does not keep the process from ending."""
+    monkeypatch.setattr("gateway.main.outbox._REST_SECONDS", 0.02)
+    monkeypatch.setattr("gateway.main.outbox._DRAIN_SECONDS", 0.2)
+    store = Away(*[Transient(Trouble.STORE_DOWN)] * 1_000)
+
+    async def ended() -> None:
+        async with asyncio.timeout(5):
+            await _worked(store, _done, lambda: len(store.troubles) < 1_000)
+
+    asyncio.run(ended())
+    assert store.settled == []

@@ -12,6 +12,11 @@ from gateway.errors import Refusal, Refused, Transient, Trouble
 
 PATH = "/oauth2/v2.1/verify"
 
+UNDER_WAY = 64
+"""So many tokens are asked about at once. Strangers can send what looks like one, and each would
+cost a connection to the platform, which the messages of all shops need.
+"""
+
 _TIMEOUT = aiohttp.ClientTimeout(total=5.0, connect=3.0)
 _JWT = re.compile(r"[A-Za-z0-9_-]{1,1000}\.[A-Za-z0-9_-]{1,5000}\.[A-Za-z0-9_-]{1,1000}")
 _USER = re.compile(r"U[0-9a-f]{32}")
@@ -34,25 +39,24 @@ class LineLogins:
     def __init__(self, session: aiohttp.ClientSession, api_url: str) -> None:
         self._session = session
         self._url = api_url.rstrip("/") + PATH
+        self._under_way = 0
 
     async def verify(self, id_token: str, login_channel_id: str) -> str:
         """The userId of whom the platform gave ``id_token`` for a LINE Login channel.
 
         Raises:
             Refused: the platform did not give it, gave it for another channel, or it has expired.
-            Transient: the platform cannot be asked.
+            Transient: the platform cannot be asked, or is asked too much already.
         """
         if not login_channel_id or not _JWT.fullmatch(id_token):
             raise Refused(Refusal.ID_TOKEN_INVALID)
-        form = {"id_token": id_token, "client_id": login_channel_id}
+        if self._under_way >= UNDER_WAY:
+            raise Transient(Trouble.LOGIN_DOWN, "too many at once")
+        self._under_way += 1
         try:
-            async with self._session.post(
-                self._url, data=form, timeout=_TIMEOUT, allow_redirects=False
-            ) as response:
-                status = response.status
-                said = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Transient(Trouble.LOGIN_DOWN, type(error).__name__) from None
+            status, said = await self._asked(id_token, login_channel_id)
+        finally:
+            self._under_way -= 1
         if status == 200:
             return _user(said, login_channel_id)
         if status != 400:
@@ -60,6 +64,17 @@ class LineLogins:
         if _OTHER_CHANNEL in _described(said):
             raise Refused(Refusal.ID_TOKEN_OTHER_CHANNEL)
         raise Refused(Refusal.ID_TOKEN_INVALID)
+
+    async def _asked(self, id_token: str, login_channel_id: str) -> tuple[int, bytes]:
+        """The platform's answer: its status and body."""
+        form = {"id_token": id_token, "client_id": login_channel_id}
+        try:
+            async with self._session.post(
+                self._url, data=form, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(Trouble.LOGIN_DOWN, type(error).__name__) from None
 
 
 def _user(said: bytes, login_channel_id: str) -> str:

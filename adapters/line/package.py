@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from adapters.line.tokens import Tokens
+from adapters.line.webhook import storable
 from gateway.domain.line.channel import Channel
 from gateway.errors import GatewayError, Permanent, Transient, Trouble
 
@@ -64,7 +65,8 @@ def _client(part: Any, url: str) -> Any:
 
     class Plain(part.ApiClient):  # type: ignore[misc]  # the package carries no types
         def deserialize(self, response: Any, response_type: Any) -> Any:
-            return msgspec.json.decode(response.data)
+            # A friend's name may have half an emoji in it, which no decoder takes.
+            return msgspec.json.decode(storable(response.data))
 
     return Plain(configuration)
 

@@ -120,7 +120,7 @@ def read_body(body: bytes) -> Body:
         # From None, here and below: the original error may quote the body.
         raise Refused(Refusal.INVALID_UTF8, "the body is not UTF-8") from None
     if rb"\u" in body:
-        body = _storable(body)
+        body = storable(body)
     try:
         envelope = _open(body)
         events = envelope.events
@@ -164,8 +164,9 @@ _lone_surrogate = re.compile(
 )
 
 
-def _storable(body: bytes) -> bytes:
-    r"""The same JSON, with U+FFFD for each escaped NUL and for each half of a pair that is alone.
+def storable(body: bytes) -> bytes:
+    r"""The same JSON, with U+FFFD for each escaped NUL and for each half of a pair that is alone:
+    what a decoder refuses, or the store.
 
     With each escaped backslash written as ``\u005c``, every ``\u`` that is left begins an escape.
     """

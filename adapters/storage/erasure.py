@@ -23,12 +23,12 @@ from gateway.domain.values import Scope
 
 STAYS: Mapping[str, str] = dict.fromkeys(
     (
-        "card_points",
         "cards",
         "coupon_tickets",
         "line_contents",
         "link_clicks",
         "link_codes",
+        "posting_entries",
         "push_recipients",
         "step_runs",
     ),

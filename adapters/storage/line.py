@@ -114,6 +114,9 @@ class LineInTransaction:
         for channel, events in sorted(by_channel.items()):
             if not events:
                 continue
+            users = {event.place or event.user for event in events} - {""}
+            # First of all: what another process writes of them is seen once they are locked.
+            self._load_friends(channel, sorted(users))
             ids = [event.id for event in events]
             for (event,) in self._connection.rows(self._sql.known, channel=channel, events=ids):
                 self._known.add((channel, event))
@@ -121,8 +124,6 @@ class LineInTransaction:
             if messages:
                 rows = self._connection.rows(self._sql.unsent, channel=channel, messages=messages)
                 self._unsent.update((channel, message) for (message,) in rows)
-            users = {event.place or event.user for event in events} - {""}
-            self._load_friends(channel, sorted(users))
 
     def _load_friends(self, channel: str, users: list[str]) -> None:
         if not users:

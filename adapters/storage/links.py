@@ -157,6 +157,9 @@ class LinkReader:
             link_codes.c.friend == literal_column("0"),
         )
         self._printed = prepare(dialect, printed)
+        self._code = prepare(
+            dialect, select(link_codes).where(link_codes.c.code == bindparam("wanted"))
+        )
         self._days = prepare(
             dialect,
             select(
@@ -181,6 +184,10 @@ class LinkReader:
         self._clicked_of = prepare(
             dialect, clicked.where(among(dialect, link_clicks.c.advertiser, "whose"))
         )
+
+    def code(self, connection: Connection, code: str) -> Code | None:
+        rows = connection.rows(self._code, wanted=code)
+        return Code(*rows[0]) if rows else None
 
     def printed(self, connection: Connection, scope: Scope, links: Sequence[str]) -> dict[str, str]:
         rows = connection.rows(self._printed, links=list(links))

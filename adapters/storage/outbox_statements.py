@@ -37,7 +37,7 @@ from adapters.storage.schema.effects import outbox
 from adapters.storage.schema.provisioning import advertisers
 from adapters.storage.schema.sending import send_stops
 from gateway.domain.values import SECOND
-from gateway.ports.outbox import Claimed
+from gateway.ports.outbox import HALTED, Claimed
 
 # Spelt as the partial indexes spell it: SQLite takes those only where it finds their own words.
 OPEN = text("outbox.state IN ('waiting', 'leased')")
@@ -232,13 +232,24 @@ def _cancelled() -> Any:
 
 
 def _due(dialect: Dialect) -> Select[Any]:
-    """The ids of what is due, where nothing of its stream comes first."""
+    """The ids of what is due, where nothing of its stream comes first.
+
+    A push may wait for the morning, for quota, or until sends are resumed; what answers somebody
+    does not wait for such.
+    """
     earlier = outbox.alias("earlier")
+    pushes = [literal_column(f"'{kind}'") for kind in HALTED]
+    may_be_overtaken = and_(
+        earlier.c.state == literal_column("'waiting'"),
+        earlier.c.kind.in_(pushes),
+        outbox.c.kind.not_in(pushes),
+    )
     waits_for_another = exists(
         select(1).where(
             text("earlier.state IN ('waiting', 'leased')"),
             earlier.c.stream == outbox.c.stream,
             tuple_(earlier.c.order_at, earlier.c.id) < tuple_(outbox.c.order_at, outbox.c.id),
+            not_(may_be_overtaken),
         )
     )
     store_now = bindparam("store_now", type_=BigInteger)

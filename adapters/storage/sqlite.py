@@ -31,6 +31,9 @@ _RERUN = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 _READ_SECONDS = 2.0
 _BUSY_SECONDS = 1.0
+_PATIENT_SECONDS = 10.0
+"""A webhook cannot wait long for the lock; a command beside a busy daemon can, and nobody in
+SQLite's queue has a turn: whoever asks at the right moment gets it."""
 _encode = msgspec.json.encode
 
 
@@ -44,7 +47,8 @@ class SqliteConnection:
         self._checkpointer: Checkpointer | None = None
         self._rows = 0
         try:
-            self._sqlite = _connect(path, "ro" if read_only else "rw")
+            patience = _BUSY_SECONDS if lasting or read_only else _PATIENT_SECONDS
+            self._sqlite = _connect(path, "ro" if read_only else "rw", patience)
             self._begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
             if read_only:
                 self._sqlite.execute("PRAGMA query_only = 1")
@@ -54,7 +58,9 @@ class SqliteConnection:
                 self._sqlite.execute(f"PRAGMA synchronous = {durability}")
                 self._sqlite.execute("PRAGMA cache_size = -65536")
             if lasting:
-                self._checkpointer = Checkpointer(self._sqlite, lambda: _connect(path, "rw"))
+                self._checkpointer = Checkpointer(
+                    self._sqlite, lambda: _connect(path, "rw", patience)
+                )
         except sqlite3.Error as error:
             raise _translated(error) from error
         self._until = 0.0
@@ -105,12 +111,12 @@ class SqliteConnection:
         return time.monotonic() > self._until
 
 
-def _connect(path: str, mode: str) -> sqlite3.Connection:
+def _connect(path: str, mode: str, patience: float) -> sqlite3.Connection:
     return sqlite3.connect(
         f"file:{quote(path)}?mode={mode}",
         uri=True,
         isolation_level=None,
-        timeout=_BUSY_SECONDS,
+        timeout=patience,
         cached_statements=256,
         check_same_thread=False,  # closed by the thread that ends the store
     )

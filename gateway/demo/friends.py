@@ -12,7 +12,7 @@ from gateway.main.platform import Crowd, Friend, Habits, offered
 
 _RATE = 4.0  # things that the crowd of a shop does in a second
 _SIZE = 8  # friends in the crowd of a shop
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 """So many seconds a friend who came for one thing waits for an answer."""
 
 _HABITS = Habits(tap=35, scan=20)

@@ -18,6 +18,7 @@ from gateway.main.carrier import (
     trouble_of,
 )
 from gateway.main.daemon import serve
+from gateway.main.onboarding import check_channel
 from gateway.main.sending import stop_sends
 from gateway.main.shops import (
     Send,
@@ -56,6 +57,7 @@ __all__ = [
     "apply",
     "backup",
     "carrier",
+    "check_channel",
     "check_schema",
     "create_token",
     "find_channel",

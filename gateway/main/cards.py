@@ -15,6 +15,7 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.surveys import Survey
 from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
+from gateway.main.audience import link_pages
 from gateway.main.parts import Chore, Deps, Part
 from gateway.ports import Lane, Store
 from gateway.usecases.card_chores import AT_ONCE, Noticing, expire, forget, notice
@@ -32,7 +33,12 @@ def part(deps: Deps) -> Part:
         cards = CardPages(
             deps.store, reader, pages, deps.observer, deps.ids, deps.logins, deps.platform
         )
-        landing = Landing(pages, {"/p": cards.channel, "/q": _survey_channel(deps.store)})
+        found = {
+            "/p": cards.channel,
+            "/q": _survey_channel(deps.store),
+            "/r": link_pages(deps).channel,
+        }
+        landing = Landing(pages, found)
         public = [*cards.routes(), *landing.routes()]
     return Part(
         public=public,

@@ -79,7 +79,10 @@ class Worker:
             for task in (*self._under_way, settler):
                 task.cancel()
             await asyncio.gather(*self._under_way, settler, return_exceptions=True)
-            await self._settle_all()
+            # Where the store is away, leases run out, and others try again with the same keys.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    await self._settle_all()
 
     async def _round(self) -> None:
         self._woken.clear()

@@ -81,7 +81,7 @@ class CardCodes(Protocol):
     def count(
         self, scope: Scope, of: tuple[str, str, str, int], *, printed: int = 0, wrong: int = 0
     ) -> Tries:
-        """Add to the counts of a printed code, and tell them.
+        """Add to the counts of a printed code, or of another PIN, and tell them.
 
         ``of`` is advertiser, card, user (empty: all together) and day. Held until the end of the
         transaction.

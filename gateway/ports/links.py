@@ -93,6 +93,9 @@ class Clicked(msgspec.Struct, frozen=True):
 class LinkReading(Protocol):
     """The same beside the writer; ``connection`` is what :class:`gateway.ports.Reads` hands in."""
 
+    def code(self, connection: Any, code: str) -> Code | None:
+        """A code, whoever asks: whoever has it may follow it."""
+
     def printed(self, connection: Any, scope: Scope, links: Sequence[str]) -> dict[str, str]:
         """The codes of links that are there to be printed or posted, by link."""
 

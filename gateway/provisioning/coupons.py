@@ -22,6 +22,8 @@ _CHANNELS = "line_channel"
 _FOR_ALL = ("gift", "free")
 """Rewards that are premiums (総付景品) where everybody gets them; a discount is none."""
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+
 # --- checks ---
 
 
@@ -53,7 +55,8 @@ def _instant(value: datetime, _: Path) -> int:
 def _https(value: str, _: Path) -> str:
     try:
         parts = urlsplit(value)
-        good = parts.scheme == "https" and bool(parts.hostname) and not parts.username
+        # The host goes into a header of the page (img-src), where ; and , begin something else.
+        good = parts.scheme == "https" and bool(_HOST.fullmatch(parts.netloc))
     except ValueError:
         good = False
     if value and not (good and value.isascii() and value.isprintable() and " " not in value):

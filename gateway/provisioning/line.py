@@ -14,7 +14,7 @@ from gateway.domain.line.keywords import check_keywords
 from gateway.domain.line.messages import problems_of
 from gateway.domain.values import micros
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
-from gateway.tomlfile import Key, Wrong, anything, line, one_of, printable, secret, whole
+from gateway.tomlfile import Key, Secret, Wrong, anything, line, one_of, printable, secret, whole
 
 _MOST_RULES = 500
 _MOST_SHOWN = 3
@@ -71,6 +71,12 @@ def _forward_url(value: str, _: Path) -> str:
         remedy = 'write it like "https://tool.example.jp/hook"'
         raise Wrong("is not a public https address", remedy)
     return value
+
+
+def _pin(value: str, _: Path) -> str:
+    if not re.fullmatch(r"[!-~]{4,40}", value):
+        raise Wrong("is not a PIN", "write 4 to 40 digits, letters or signs (ASCII)")
+    return Secret(value)
 
 
 def _instant(value: datetime, _: Path) -> int:
@@ -244,7 +250,7 @@ LINE_CHANNEL: tuple[Key, ...] = (
         "When nothing is pushed.",
         "",
     ),
-    Key("staff_secret", str, secret(40), "The PIN with which staff stamp.", secret=True),
+    Key("staff_secret", str, _pin, "The PIN with which staff stamp.", secret=True),
     Key("forward", dict, anything, "A second tool that gets every webhook.", keys=FORWARD),
     Key(
         "industry",

@@ -53,12 +53,14 @@ class Noticing(msgspec.Struct, frozen=True):
 def notice(tx: Transaction, round_: Noticing) -> tuple[int, Sequence[Fact]]:
     """Tell holders of cards that expire soon, each once; returns how many were looked at.
 
-    It is asked for at once and sent by day: a push waits for the end of the quiet hours.
+    By day alone: in a channel's quiet hours none of its holders is looked at.
     """
     draw, left = round_.seed.draw(), AT_ONCE
     for design in tx.entities.all(EVERYBODY, ShopCard):
         channel = tx.entities.find(EVERYBODY, Channel, design.channel)
         if not design.notice_days or channel is None or not left:
+            continue
+        if after_quiet(channel.quiet or NIGHT, round_.now) > round_.now:
             continue
         before = round_.now + design.notice_days * _DAY
         for due in tx.cards.due(EVERYBODY, before, left, design.id):
@@ -96,7 +98,7 @@ def _push(
             kind="line.push",
             key=f"line.push/card-notice/{card.id}/{card.expires_at}",
             payload=msgspec.json.encode(said).decode(),
-            due_at=after_quiet(channel.quiet or NIGHT, now),
+            due_at=now,
             stream=stream_of(channel.id, friend.user),
             order_at=now,
             give_up_at=card.expires_at,

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from gateway.domain.cards import day_of
 from gateway.domain.coupons import messages, tickets
 from gateway.domain.coupons.coupon import ODDS_OF, Coupon
 from gateway.domain.coupons.tickets import Action, State, Ticket
@@ -20,6 +21,11 @@ from gateway.usecases import audience
 
 PIN = "pin"
 """Who stamped, where it was the shop's PIN."""
+
+WRONG_PINS_OF_ALL = 100
+"""After so many wrong PINs in a day on all tickets of a channel together, none is taken that day:
+whoever holds many tickets cannot search for it. Staff's own devices stamp on.
+"""
 
 _MOST_PIN = 40
 
@@ -128,15 +134,27 @@ def stamp_by_pin(tx: Transaction, asked: PinStamp) -> tuple[Refusal | None, Sequ
         raise Refused(Refusal.NOT_FOUND)
     coupon = tx.entities.find(EVERYBODY, Coupon, ticket.coupon)
     why = _objection(coupon, ticket, "pin", asked.at)
-    if why is None and asked.at < ticket.locked_until:
+    if why is None and (asked.at < ticket.locked_until or _are_too_many(tx, ticket, asked.at)):
         why = Refusal.COUPON_PIN_LOCKED
     if why is None and not _is_pin(tx, ticket, asked.pin):
         why = Refusal.COUPON_PIN_WRONG
         tx.coupons.save(EVERYBODY, tickets.mistaken(ticket, asked.at))
+        _wrong_pins(tx, ticket, asked.at, more=1)
     if why is not None or coupon is None:
         return why, [counted(ticket.advertiser, "refused")]
     tx.coupons.save(EVERYBODY, tickets.used(ticket, coupon, PIN, asked.at))
     return None, [counted(ticket.advertiser, "used")]
+
+
+def _are_too_many(tx: Transaction, ticket: Ticket, at: int) -> bool:
+    return _wrong_pins(tx, ticket, at) >= WRONG_PINS_OF_ALL
+
+
+def _wrong_pins(tx: Transaction, ticket: Ticket, at: int, more: int = 0) -> int:
+    """How many wrong PINs a channel's tickets have had today, with ``more``."""
+    # No card has such an id. The room of cards keeps these counts for a week, and forgets them.
+    of = (ticket.advertiser, f"coupons/{ticket.channel}", "", day_of(at))
+    return tx.card_codes.count(EVERYBODY, of, wrong=more).wrong
 
 
 def _is_pin(tx: Transaction, ticket: Ticket, given: str) -> bool:

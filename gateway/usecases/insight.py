@@ -26,7 +26,7 @@ LATE_SECONDS = 86_400
 """What happened in a day may be told so long after it; then the day is counted for good."""
 
 BACK_DAYS = 35
-"""So far back days are counted where none ever was, or where nobody counted for long."""
+"""So far back days are counted where nobody counted for long."""
 
 AT_ONCE = 200
 """Days that are written in one unit."""
@@ -76,7 +76,8 @@ class Rolling(msgspec.Struct, frozen=True):
 def rolling(tx: Transaction, now: int) -> tuple[Rolling, Sequence[Fact]]:
     """Say what is to be counted."""
     today = day_of(now)
-    first = max(tx.insight.rolled_until(EVERYBODY), today - BACK_DAYS)
+    known = tx.insight.rolled_until(EVERYBODY)
+    first = max(known, today - BACK_DAYS) if known else today - 1
     channels = tx.entities.all(EVERYBODY, Channel)
     links = tx.entities.all(EVERYBODY, Link)
     return Rolling(

@@ -59,7 +59,8 @@ def record(tx: Transaction, incoming: Incoming) -> tuple[int, list[Fact]]:
         notes = incoming.notes
         facts += [Counted(channel.advertiser, "line_notes_total", (note,)) for note in notes]
     if incoming.forward and (new or not incoming.events):  # the console's ping has none
-        forwarding.send_on(tx, channel, incoming.forward, now, draw)
+        is_ping = not incoming.events
+        forwarding.send_on(tx, channel, incoming.forward, now, draw, is_ping=is_ping)
     return new, facts
 
 

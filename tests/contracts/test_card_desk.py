@@ -203,24 +203,25 @@ async def test_cards_expire_and_are_counted_once(engine: Engine) -> None:
 
 @on_a_loop
 async def test_holders_are_told_once_before_a_card_expires(engine: Engine) -> None:
-    """By a push that waits for the morning; where a visit put the expiry off, another one comes."""
+    """By day, by a push; where a visit put the expiry off, another one comes."""
     kind = card(expires="last", expires_days=10, notice_days=3)
     night = NOON + 8 * DAY + 10 * HOUR  # 22:00
+    morning = night + 11 * HOUR
     async with opened(engine, kind) as store:
         await befriended(store, 1, 2)
         await all_of(store, [scanning(who=who) for who in (1, 2)])
         await store.run(block, Leaving(user(2), NOON + HOUR))
         looked = [
             await store.run(notice, Noticing(at, seed(AT_ONCE)))
-            for at in (NOON + 7 * DAY, night, night + HOUR)
+            for at in (NOON + 7 * DAY, night, morning - 1, morning, morning + HOUR)
         ]
-        await store.run(scan, scanning(at=night + HOUR))
-        looked.append(await store.run(notice, Noticing(night + 9 * DAY, seed(AT_ONCE))))
-    assert looked == [0, 2, 0, 1]
+        await store.run(scan, scanning(at=morning + HOUR))
+        looked.append(await store.run(notice, Noticing(morning + 9 * DAY, seed(AT_ONCE))))
+    assert looked == [0, 0, 0, 2, 0, 1]
     rows = engine.rows("SELECT kind, payload, due_at, give_up_at FROM outbox ORDER BY due_at")
     assert [(row[0], row[2]) for row in rows] == [
-        ("line.push", night + 11 * HOUR),
-        ("line.push", night + 9 * DAY + 11 * HOUR),
+        ("line.push", morning),
+        ("line.push", morning + 9 * DAY),
     ]
     said = json.loads(rows[0][1])
     assert said["to"] == user(1)

@@ -32,7 +32,7 @@ from gateway.domain.links import Link
 from gateway.domain.values import EVERYBODY, SECOND, Scope, micros
 from gateway.main.insight import roll
 from gateway.ports.insight import Ask, ChannelState, Note, SupportCall
-from gateway.usecases.insight import BACK_DAYS, LATE_SECONDS
+from gateway.usecases.insight import BACK_DAYS, LATE_SECONDS, Rolling, rolling
 from tests.support.figures import (
     all_sent,
     keep_click,
@@ -202,27 +202,40 @@ async def rolled(engine: Engine, now: int) -> list[Day]:
 async def test_days_are_counted_again_until_they_are_over_for_a_day(engine: Engine) -> None:
     """What is told late still counts; then a day stays as it is."""
     engine.provision(SHOP)
-    done(engine, lambda tx: keep_event(tx, "acme-shop", "message", MIDNIGHT + HOUR))
-    now = MIDNIGHT + 12 * HOUR
-    days = await rolled(engine, now)
-    assert [day.day for day in days] == list(range(TODAY - BACK_DAYS, TODAY + 1))
-    assert (days[-1].own.messages, days[-1].own_at) == (1, now)
 
-    late = MIDNIGHT + DAY + LATE_SECONDS * SECOND - HOUR
-    done(engine, lambda tx: keep_event(tx, "acme-shop", "message", MIDNIGHT + HOUR, late))
-    days = {day.day: day for day in await rolled(engine, late + MINUTE)}
-    assert (days[TODAY].own.messages, days[TODAY].own_at) == (2, late + MINUTE)
-    assert days[TODAY - 2].own_at == now
+    async def told_at(now: int) -> dict[int, Day]:
+        done(engine, lambda tx: keep_event(tx, "acme-shop", "message", MIDNIGHT + HOUR, now))
+        return {day.day: day for day in await rolled(engine, now + MINUTE)}
 
-    over = late + 2 * HOUR
-    done(engine, lambda tx: keep_event(tx, "acme-shop", "message", MIDNIGHT + HOUR, over))
-    for _ in range(2):
-        days = {day.day: day for day in await rolled(engine, over + MINUTE)}
-    assert days[TODAY].own.messages == 3  # counted once more when it was closed
-    closed = over + 2 * HOUR
-    done(engine, lambda tx: keep_event(tx, "acme-shop", "message", MIDNIGHT + HOUR, closed))
-    days = {day.day: day for day in await rolled(engine, closed + MINUTE)}
-    assert days[TODAY].own.messages == 3
+    days = await told_at(MIDNIGHT + HOUR)
+    assert list(days) == [TODAY - 1, TODAY]
+    assert (days[TODAY].own.messages, days[TODAY].own_at) == (1, MIDNIGHT + HOUR + MINUTE)
+
+    over = MIDNIGHT + DAY + LATE_SECONDS * SECOND
+    days = await told_at(over - HOUR)
+    assert days[TODAY].own.messages == 2
+    assert days[TODAY - 1].own_at == over - HOUR + MINUTE  # once more, to close it
+
+    days = await told_at(over + HOUR)
+    assert (days[TODAY].own.messages, days[TODAY - 1].own_at) == (3, over - HOUR + MINUTE)
+    days = await told_at(over + 2 * HOUR)
+    assert (days[TODAY].own.messages, days[TODAY].own_at) == (3, over + HOUR + MINUTE)
+
+
+@on_a_loop
+async def test_days_of_an_outage_are_counted_afterwards(engine: Engine) -> None:
+    """All of them, as far back as a month and a little."""
+    engine.provision(SHOP)
+    await rolled(engine, MIDNIGHT - 9 * DAY)
+    done(engine, lambda tx: keep_event(tx, "acme-shop", "message", MIDNIGHT - 4 * DAY))
+    days = {day.day: day.own.messages for day in await rolled(engine, MIDNIGHT + HOUR)}
+    assert list(days) == list(range(TODAY - 10, TODAY + 1))
+    assert [day for day, messages in days.items() if messages] == [TODAY - 4]
+
+    def plan(tx: StoreTransaction) -> Rolling:
+        return rolling(tx, MIDNIGHT + 100 * DAY)[0]
+
+    assert done(engine, plan).first == TODAY + 100 - BACK_DAYS
 
 
 @on_a_loop

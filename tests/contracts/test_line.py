@@ -1,24 +1,44 @@
 """Channels, their friends and events in both engines."""
 
 import asyncio
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import msgspec
 
+from adapters.storage.provisioning import RouteCache
+from adapters.storage.transaction import StoreTransaction
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import EVERYBODY, SECOND, Scope, first_id
 from gateway.ports import Lane, Transaction
 from gateway.tomlfile import Secret
 from gateway.usecases.calls import Forget
-from gateway.usecases.line import forget, record
+from gateway.usecases.line import Incoming, forget, record
 from tests.support.line import NOON, SHOP, USER, body, event, said
-from tests.support.stores import Engine, eventually, on_a_loop
+from tests.support.stores import Engine, eventually, on_a_loop, statements_of
 
 
 def kept(engine: Engine) -> list[tuple[Any, ...]]:
     """Events with their contents, in the order of their ids."""
     return engine.rows("SELECT event, body FROM line_events ORDER BY id")
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[StoreTransaction]:
+    """A transaction of another process, committed at the end."""
+    with closing(engine.database().writer()) as connection:
+        tx = StoreTransaction(connection, statements_of(engine.name), RouteCache())
+        yield tx
+        tx.flush()
+        connection.commit()
+
+
+def _keep(engine: Engine, incoming: Incoming) -> None:
+    """Keep a body in a transaction of its own."""
+    with _transaction(engine) as tx:
+        tx.load([incoming])
+        record(tx, incoming)
 
 
 @on_a_loop
@@ -82,6 +102,24 @@ async def test_two_processes_keep_an_event_once(postgresql: Engine) -> None:
             assert sorted(await asyncio.gather(*told)) == [0, 1]
     assert len(kept(postgresql)) == 20
     assert postgresql.rows("SELECT count(*) FROM outbox WHERE kind = 'line.reply'") == [(20,)]
+
+
+@on_a_loop
+async def test_two_processes_keep_nothing_of_what_was_taken_back(postgresql: Engine) -> None:
+    """One keeps the unsend while the other one waits for the friend with the message."""
+    postgresql.provision(SHOP)
+    message = said("secret", 2, raw="secret")
+    with _transaction(postgresql) as tx:
+        record(tx, body(said("クーポン", 1)))
+    with _transaction(postgresql) as tx:
+        undo = body(event("unsend", 3, unsent=message.message_id))
+        tx.load([undo])
+        record(tx, undo)
+        late = asyncio.create_task(asyncio.to_thread(_keep, postgresql, body(message)))
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        await eventually(lambda: postgresql.rows(waiting))
+    await late
+    assert dict(kept(postgresql))[message.id] == ""
 
 
 @on_a_loop

@@ -125,6 +125,31 @@ def test_only_what_is_due_is_handed_out(engine: Engine) -> None:
     assert keys(claim(engine, NOW + 1)) == ["later"]
 
 
+def test_answers_do_not_wait_for_pushes_that_wait(engine: Engine) -> None:
+    """A push waits for the morning or for quota; its friend's token does not. One that is on its
+    way is waited for, and pushes wait for each other and for answers.
+    """
+    add(
+        engine,
+        effect("night", stream="s", order_at=1, due_at=NOW + 1),
+        effect("answer", kind="line.reply", stream="s", order_at=2),
+        effect("push", stream="s", order_at=3),
+        effect("next answer", kind="line.reply", stream="s", order_at=4),
+    )
+    (answer,) = claim(engine)
+    assert answer.key == "answer"
+    settle(engine, (answer, Outcome("done")))
+    (following,) = claim(engine)
+    assert following.key == "next answer"
+    settle(engine, (following, Outcome("done")))
+    (night,) = claim(engine, NOW + 1)
+    assert night.key == "night"
+    add(engine, effect("late answer", kind="line.reply", stream="s", order_at=5))
+    assert keys(claim(engine, NOW + 1)) == []
+    settle(engine, (night, Outcome("done")), now=NOW + 1)
+    assert sorted(keys(claim(engine, NOW + 1))) == ["late answer", "push"]
+
+
 def test_a_stream_is_served_in_its_order_one_at_a_time(engine: Engine) -> None:
     """Order is by instant, then id, whatever came first; the next waits for the one before."""
     add(engine, effect("c", stream="s", order_at=3), effect("b", stream="s", order_at=2))

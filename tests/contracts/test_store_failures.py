@@ -393,7 +393,7 @@ async def test_a_file_locked_for_long_is_given_up_at_the_deadline(
     sqlite: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store is not taken for away: it takes the next call when the lock is gone."""
-    monkeypatch.setattr("adapters.storage.sqlite._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("adapters.storage.sqlite._PATIENT_SECONDS", 0.05)
     async with sqlite.store(limits=limits(deadline=0.1, oldest=60)) as store:
         with closing(sqlite.raw()) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -108,7 +108,7 @@ def test_what_somebody_was_is_known_of_the_day_before(moments: list[int], by: in
 
 _counts = st.integers(0, 10**6)
 _told = st.one_of(st.none(), st.integers(20, 10**6))
-_owns = st.builds(Own, **dict.fromkeys(Own.__struct_fields__, _counts))  # type: ignore[arg-type]  # all whole
+_owns = st.builds(Own, **dict.fromkeys(Own.__struct_fields__, _counts))
 _platforms = st.builds(
     Told,
     state=st.sampled_from(["", "unready", "ready", "out_of_service"]),

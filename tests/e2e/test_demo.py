@@ -1,5 +1,7 @@
-"""The demonstration compares what the carrier did with what the store holds, and means it."""
+"""The demonstration compares what the platforms did with what the store holds, and means it."""
 
+import http.client
+import json
 import os
 import re
 import signal
@@ -40,10 +42,20 @@ class Demo:
         """What it printed so far."""
         return self._output.read_text()
 
-    def shows_calls(self) -> bool:
-        """Whether calls have gone through all their states."""
+    def shows(self, *what: str) -> bool:
+        """Whether each of ``what`` was shown of calls or friends."""
         assert self.process.poll() is None, self.said
-        return all(re.search(rf"  {state}\b", self.said) for state in ("connecting", "ended"))
+        return all(re.search(rf"  {each}\b", self.said) for each in what)
+
+    def shows_life(self) -> bool:
+        """Whether calls have gone through all their states, and friends got something."""
+        return self.shows("connecting", "ended", "follows", "stamped", "points", "survey")
+
+    def figure(self, name: str) -> tuple[int, int]:
+        """A line of its summary: what a platform did, and what the store holds."""
+        found = re.search(rf"^{name} +(\d+) +(\d+)$", self.said, re.MULTILINE)
+        assert found is not None, self.said
+        return int(found[1]), int(found[2])
 
     def ended(self) -> int:
         """Its exit code."""
@@ -60,43 +72,83 @@ def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Demo]:
         made.process.wait(PATIENCE)
 
 
+EQUAL = ("calls", "friends", "blocks", "messages", "coupons", "stamped", "points", "surveys")
+
+
 @pytest.mark.parametrize("demo", [["--seconds", "6"]], indirect=True)
-def test_a_demo_ends_by_itself_with_both_sides_equal(demo: Demo) -> None:
-    """It shows the addresses and calls as they go, ends 0, and finds carrier and store equal."""
+def test_a_demo_ends_by_itself_with_all_sides_equal(demo: Demo) -> None:
+    """It shows the addresses, calls and friends as they go, ends 0, and finds the platforms and
+    the store equal.
+    """
     assert demo.ended() == 0, demo.said
     assert "/twilio/voice" in demo.said
     assert "/metrics" in demo.said
-    calls = re.search(r"^calls +(\d+) +(\d+)$", demo.said, re.MULTILINE)
-    assert calls is not None
-    assert calls[1] == calls[2] != "0"
+    for name in EQUAL:
+        did, has = demo.figure(name)
+        assert did == has > 0, name
     assert re.search(r"talking", demo.said)
-    assert "equal, call by call" in demo.said
+    assert "equal, call by call and friend by friend" in demo.said
     assert "WRONG" not in demo.said
     assert "NOT" not in demo.said
 
 
+@pytest.mark.parametrize("demo", [["--seconds", "6"]], indirect=True)
+def test_a_demo_shows_no_secret_and_nobody_whole(demo: Demo) -> None:
+    """What is printed masks numbers and users, the files of secrets are for their owner alone,
+    and the printed token opens the API while the demo runs.
+    """
+    wait_for(lambda: demo.shows("follows"), "no friends were shown")
+    folder = demo.store.parent
+    secrets = [folder / "auth_token", *folder.glob("*.secret"), *folder.glob("*.pin")]
+    assert len(secrets) == 7
+    assert {secret.stat().st_mode & 0o777 for secret in secrets} == {0o600}
+    api = re.search(r"^admin +http://(\S+?)(/\S+)/openapi.json$", demo.said, re.MULTILINE)
+    bearer = re.search(r"^log-in +Authorization: (Bearer \S+)$", demo.said, re.MULTILINE)
+    assert api is not None
+    assert bearer is not None
+    with closing(http.client.HTTPConnection(api[1], timeout=10)) as connection:
+        connection.request("GET", f"{api[2]}/cards", headers={"Authorization": bearer[1]})
+        cards = json.load(connection.getresponse())["items"]
+    assert [card["id"] for card in cards] == ["sakura-card"]
+    assert demo.ended() == 0, demo.said
+    assert not re.search(r"U[0-9a-f]{32}", demo.said)
+    assert not re.search(r"\+8190\d{8}", demo.said)
+    assert not [secret for secret in secrets[:4] if secret.read_text() in demo.said]
+
+
 @pytest.mark.parametrize("demo", [[]], indirect=True)
 def test_ctrl_c_ends_a_demo_with_its_summary(demo: Demo) -> None:
-    """SIGINT lets the calls that run come to their end, compares, and exits 0."""
-    wait_for(demo.shows_calls, "no calls were shown")
+    """SIGINT lets what runs come to its end, compares, and exits 0."""
+    wait_for(demo.shows_life, "nothing was shown")
     demo.process.send_signal(signal.SIGINT)
     assert demo.ended() == 0, demo.said
-    assert "equal, call by call" in demo.said
+    assert "equal, call by call and friend by friend" in demo.said
     assert "Traceback" not in demo.said
 
 
-@pytest.mark.parametrize("demo", [["--seconds", "5"]], indirect=True)
+@pytest.mark.parametrize("demo", [["--seconds", "6"]], indirect=True)
 def test_a_difference_fails_a_demo(demo: Demo) -> None:
-    """A call whose figures in the store are not the carrier's is told, and the demo exits 1."""
-    wait_for(demo.shows_calls, "no calls were shown")
+    """What in the store is not as the platforms did it is told, and the demo exits 1: a call's
+    figures, a message that never went out, a coupon whose stamp is gone.
+    """
+    wait_for(demo.shows_life, "nothing was shown")
     with closing(sqlite3.connect(demo.store, isolation_level=None, timeout=10)) as connection:
 
-        def changed() -> bool:
-            settled = "SELECT id FROM calls WHERE settled_at IS NOT NULL LIMIT 1"
-            statement = f"UPDATE calls SET ring_seconds = 4711 WHERE id IN ({settled})"
+        def changed(statement: str) -> bool:
             return connection.execute(statement).rowcount == 1
 
-        wait_for(changed, "no call was settled")
+        settled = "SELECT id FROM calls WHERE settled_at IS NOT NULL LIMIT 1"
+        call = f"UPDATE calls SET ring_seconds = 4711 WHERE id IN ({settled})"
+        wait_for(lambda: changed(call), "no call was settled")
+        sent = "SELECT id FROM outbox WHERE kind = 'line.reply' AND state = 'done' LIMIT 1"
+        said = """UPDATE outbox SET payload = json_set(payload, '$.messages[0].text', 'Moin')"""
+        wait_for(lambda: changed(f"{said} WHERE id IN ({sent})"), "no reply was sent")
+        used = "SELECT id FROM coupon_tickets WHERE state = 'used' LIMIT 1"
+        ticket = f"UPDATE coupon_tickets SET state = 'issued' WHERE id IN ({used})"
+        wait_for(lambda: changed(ticket), "no coupon was stamped")
     assert demo.ended() == 1
     assert re.search(r"WRONG: CA\w+: ring seconds: the carrier says \d+, the store 4711", demo.said)
+    assert re.search(r"WRONG: reply \d+ .*: the platform got other messages", demo.said)
+    assert re.search(r"WRONG: \S+ ← U\w+\*\*\*\w+: \d+ messages received", demo.said)
+    assert re.search(r"WRONG: coupon \S+…: stamped on one side alone", demo.said)
     assert "NOT equal" in demo.said

@@ -61,20 +61,6 @@ def test_a_simulated_friend_is_shown_the_answer(daemon: Daemon) -> None:
     assert "nobody: no such channel" in unknown
 
 
-def test_a_channel_of_another_secret_is_refused(daemon: Daemon) -> None:
-    """The daemon's refusal of a signature is told with its status."""
-    daemon.start()
-    daemon.wait_until("ready")
-    daemon.environment["GATEWAY_HTTP_LISTEN"] = f"127.0.0.1:{daemon.public}"
-    other = daemon.folder / "other.toml"
-    other.write_text(daemon.config.read_text())
-    changed = SHOP.replace("8c570fa6", "00000000")
-    daemon.apply(PROVISIONING + changed)
-    with daemon.locked():  # it does not take the change up
-        ran = daemon.cli("simulate", "line", "acme-shop", "--follow")
-    assert "the webhook of acme-shop was answered 403" in complaints(ran, 1)[0]
-
-
 def test_sends_are_halted_and_go_on(daemon: Daemon) -> None:
     """``stop-sends`` halts one advertiser's sends or all, and ``--resume`` says whether they were
     halted at all.
@@ -110,8 +96,8 @@ def test_what_failed_is_listed_and_sent_again(
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for effect, state, error in ((dead, "dead", "refused"), (sent, "done", None)):
             connection.execute(
-                "UPDATE outbox SET state = ?, last_error = ?, ended_at = ?, stream = ? WHERE id = ?",
-                (state, error, now, f"line/acme-shop/{user}", effect.id),
+                "UPDATE outbox SET state = ?, last_error = ?, ended_at = ? WHERE id = ?",
+                (state, error, now, effect.id),
             )
 
     def listed(*options: str) -> str:
@@ -132,6 +118,22 @@ def test_what_failed_is_listed_and_sent_again(
     assert len(listed().splitlines()) == 1
     assert main([*resend, str(sent.id)]) == 2
     assert "dead or unknown" in capsys.readouterr().err
+
+
+def test_an_account_is_checked(daemon: Daemon) -> None:
+    """``line check`` prints a line for each thing with its remedy, one object a line with
+    ``--json``, and exits 1 while anything is wrong or could not be looked at.
+    """
+    shown = daemon.cli("line", "check", "acme-shop")
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert "✗ Access token: LINE does not answer\n    → " in shown.stdout
+    assert "✓ A greeting for new friends" in shown.stdout
+    told = daemon.cli("line", "check", "acme-shop", "--json")
+    checks = [json.loads(line) for line in told.stdout.splitlines()]
+    assert (told.returncode, checks[0]["state"]) == (1, "failed")
+    assert {"id", "title", "state", "found", "remedy"} == set(checks[0])
+    [unknown] = complaints(daemon.cli("line", "check", "nobody"), 2)
+    assert "nobody: no such channel" in unknown
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from tests.support.line_truth import Truth
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 SHOPS = ("acme-shop", "acme-annex", "acme-salon")
-KILLS = {"sqlite": 20, "postgresql": 6}
-LOAD = 50  # things that friends do a second
+KILLS = {"sqlite": 20, "postgresql": 4}
+LOAD = 120  # things that friends do a second
 READERS = 12  # friends of each shop who follow all along, and say nothing
 
 ASTRAY = Delivery(duplicates=0.2, disorder=0.1, batch=3, redeliveries=100, redelivery_seconds=0.2)
@@ -94,7 +94,7 @@ async def _kill(
     rng = random.Random(20261122)
     end = asyncio.Event()
     crowd = Crowd(
-        list(shops.values()), seed=3, size=40, keywords=("クーポン", "menu"), habits=HABITS
+        list(shops.values()), seed=3, size=60, keywords=("クーポン", "menu"), habits=HABITS
     )
     living = asyncio.create_task(crowd.run(rate=LOAD, until=end))
     killed: list[int] = []

@@ -16,6 +16,7 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.line.friends import Friend
 from gateway.domain.pushes import Audience, Everyone, Push
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Seed
+from gateway.ports import Fact, Transaction
 from gateway.ports.audience import TagOf
 from gateway.ports.outbox import Claimed, Outcome
 from gateway.ports.quota import Spent
@@ -72,6 +73,22 @@ def friend(ordinal: int, **given: Any) -> Friend:
     return Friend(**known | given)
 
 
+class Following(msgspec.Struct, frozen=True):
+    """Somebody becomes a friend."""
+
+    friend: Friend
+    seed: Seed
+
+
+def follow(tx: Transaction, following: Following) -> tuple[None, list[Fact]]:
+    """Keep a friend, and do what follows of that."""
+    known = following.friend
+    tx.line.friend(EVERYBODY, known.channel, known.user)
+    tx.line.save(EVERYBODY, known)
+    at = known.followed_at
+    return None, audience.befriended(tx, SHOP, known, at, following.seed.draw(), at)
+
+
 @dataclass
 class Desk:
     """A store with a shop in it; each of its actions is a transaction of its own."""
@@ -112,10 +129,7 @@ class Desk:
     def follow(self, friend: Friend, at: int = NOON) -> None:
         """Somebody becomes a friend."""
         known = msgspec.structs.replace(friend, followed_at=at)
-        with self.transaction() as tx:
-            tx.line.friend(EVERYBODY, known.channel, known.user)
-            tx.line.save(EVERYBODY, known)
-            audience.befriended(tx, SHOP, known, at, self.seed(at).draw(), at)
+        self.run(follow, Following(known, self.seed(at)))
 
     def tag(self, friends: Iterable[int], *tags: str, at: int = NOON) -> None:
         """Give tags, without what follows of them."""

@@ -137,24 +137,27 @@ class Truth:
             if row is None or token is None:
                 continue
             expected.add(token)
-            count = len(taken[token])
-            if count > 1:
-                yield f"{id_}: answered {count} times"
-            if row.state not in (_KEPT if count else ("dead", "unknown")):
-                yield f"{id_}: taken {count} times, and the store says {row.state}"
-            if row.state == "unknown" and not self._was_ambiguous(token, row):
-                yield f"{id_}: the store says unknown, and it was told: {self._told(token)}"
-            if row.state == "dead":
-                yield from self._wrong_death(shop, id_, row)
+            yield from self._wrong_reply(shop, id_, row, len(taken[token]))
         for token in taken.keys() - expected:
             if taken[token]:
                 yield f"a reply to no event: {taken[token][0].request_id}"
 
+    def _wrong_reply(self, shop: str, id_: str, row: Row, count: int) -> Iterator[str]:
+        """``count`` is how often the platform took it."""
+        token = self.told[shop, id_]["replyToken"]
+        if count > 1:
+            yield f"{id_}: answered {count} times"
+        if row.state not in (_KEPT if count else ("dead", "unknown")):
+            yield f"{id_}: taken {count} times, and the store says {row.state}"
+        if row.state == "unknown" and not self._was_ambiguous(token, row):
+            yield f"{id_}: the store says unknown, and it was told: {self._told(token)}"
+        if row.state == "dead":
+            yield from self._wrong_death(shop, id_, row)
+
     def _wrong_death(self, shop: str, id_: str, row: Row) -> Iterator[str]:
         """A reply may be given up once its token's time is over, and for no other reason."""
         received = self._daemon.rows(
-            "SELECT received_at FROM line_events"
-            f" WHERE channel = '{shop}' AND event = '{id_}'"
+            f"SELECT received_at FROM line_events WHERE channel = '{shop}' AND event = '{id_}'"
         )[0][0]
         seconds = ((row.ended_at or 0) - received) / SECOND
         if row.error not in ("expired", "token") or seconds < TOKEN_SECONDS:

@@ -4,7 +4,7 @@ import msgspec
 
 from gateway.domain.line.channel import Forward
 from gateway.domain.line.forwarding import KIND, read, written
-from gateway.domain.values import Seed
+from gateway.domain.values import SECOND, Seed
 from gateway.usecases.line import IDS_AN_EVENT, Incoming, record
 from tests.support.line import NOON, SHOP, body, said
 from tests.support.stores import PATIENT, Engine, on_a_loop
@@ -24,8 +24,8 @@ def forwarded(incoming: Incoming, raw: bytes, block: int) -> Incoming:
 
 @on_a_loop
 async def test_a_webhook_is_sent_on_with_its_events_once(sqlite: Engine) -> None:
-    """In the transaction that keeps them: what the platform repeats is not sent on again, a ping is
-    each time, and webhooks keep their order.
+    """In the transaction that keeps them: what the platform repeats is not sent on again, and
+    webhooks keep their order.
     """
     shop = _replace(SHOP, forward=TOOL)
     sqlite.provision(shop)
@@ -34,10 +34,23 @@ async def test_a_webhook_is_sent_on_with_its_events_once(sqlite: Engine) -> None
         for block in (1, 2):  # the second time is a redelivery
             await store.run(record, forwarded(first, b"one", block))
         await store.run(record, forwarded(second, b"two", 3))
-        for block in (4, 5):
-            await store.run(record, forwarded(body(received_at=NOON + 20), b"ping", block))
+        await store.run(record, forwarded(body(received_at=NOON + 20), b"ping", 4))
     rows = sqlite.rows(
         f"SELECT payload, stream FROM outbox WHERE kind = '{KIND}' ORDER BY order_at, id"
     )
-    assert [read(payload).raw for payload, _ in rows] == [b"one", b"two", b"ping", b"ping"]
+    assert [read(payload).raw for payload, _ in rows] == [b"one", b"two", b"ping"]
     assert {stream for _, stream in rows} == {"forward/acme-shop"}
+
+
+@on_a_loop
+async def test_a_repeated_ping_is_sent_on_once_a_minute(engine: Engine) -> None:
+    """Its signed bytes are always the same, so whoever has seen one can repeat it: a tool that is
+    this gateway would be sent its own pings for ever.
+    """
+    engine.provision(_replace(SHOP, forward=TOOL))
+    async with engine.store(limits=PATIENT) as store:
+        for block, seconds in enumerate((0, 0, 1, 59, 60, 61), 1):
+            ping = body(received_at=NOON + seconds * SECOND)
+            await store.run(record, forwarded(ping, b"ping", block))
+    rows = engine.rows(f"SELECT order_at FROM outbox WHERE kind = '{KIND}' ORDER BY order_at")
+    assert [(at - NOON) // SECOND for (at,) in rows] == [0, 60]

@@ -33,7 +33,7 @@ class ChannelQuery(Listing, frozen=True):
     advertiser: AdvertiserId | None = None
 
 
-class QuotaView(msgspec.Struct, frozen=True):
+class ChannelQuotaView(msgspec.Struct, frozen=True):
     """What a channel may push this month, as far as it is known."""
 
     kind: Literal["none", "limited"]
@@ -43,7 +43,7 @@ class QuotaView(msgspec.Struct, frozen=True):
     read_at: Annotated[Instant, Meta(description="When LINE was last asked.")]
 
 
-class ForwardView(msgspec.Struct, frozen=True):
+class ChannelForwardView(msgspec.Struct, frozen=True):
     """A second tool that gets every webhook."""
 
     url: str
@@ -64,11 +64,11 @@ class ChannelView(msgspec.Struct, frozen=True):
     last_webhook_at: Annotated[
         Instant | None, Meta(description="When LINE told of anything last, as of `counted_at`.")
     ]
-    quota: QuotaView | None
-    forward: ForwardView | None
+    quota: ChannelQuotaView | None
+    forward: ChannelForwardView | None
 
 
-class CheckView(msgspec.Struct, frozen=True):
+class SetUpCheckView(msgspec.Struct, frozen=True):
     """One thing of an account's set-up."""
 
     id: str
@@ -84,12 +84,12 @@ class CheckView(msgspec.Struct, frozen=True):
     remedy: Annotated[str, Meta(description="What to do; empty where all is right.")]
 
 
-class ChecksView(msgspec.Struct, frozen=True):
+class SetUpView(msgspec.Struct, frozen=True):
     """The set-up of an account, walked through."""
 
     channel: str
     failed: int
-    checks: list[CheckView]
+    checks: list[SetUpCheckView]
 
 
 def endpoints(reader: ChannelReading, check: Checking | None) -> list[Endpoint]:
@@ -107,12 +107,12 @@ def endpoints(reader: ChannelReading, check: Checking | None) -> list[Endpoint]:
         )
         return ask.page(found, lambda state: (state.channel.id,), lambda s: _shown(ask, s))
 
-    async def checked(ask: Ask[Query, None]) -> ChecksView:
+    async def checked(ask: Ask[Query, None]) -> SetUpView:
         channel = await found_channel(ask, reader)
         assert check is not None  # noqa: S101 - the call is there only with it
         found = await check(channel)
-        views = [CheckView(c.id, c.title, c.state, c.found, c.remedy) for c in found]
-        return ChecksView(channel.id, sum(c.state == "failed" for c in found), views)
+        views = [SetUpCheckView(c.id, c.title, c.state, c.found, c.remedy) for c in found]
+        return SetUpView(channel.id, sum(c.state == "failed" for c in found), views)
 
     calls = [
         Endpoint(
@@ -136,7 +136,7 @@ def endpoints(reader: ChannelReading, check: Checking | None) -> list[Endpoint]:
                 tag=_TAG,
                 handler=checked,
                 roles=MANAGERS,
-                answer=ChecksView,
+                answer=SetUpView,
                 segments={"id": CHANNEL},
                 description="Asks LINE, and lets it post an empty webhook: a few seconds. LINE "
                 "allows sixty of these tests an hour.",
@@ -188,16 +188,16 @@ def _shown(ask: Ask[Any, Any], state: ChannelState) -> ChannelView:
     )
 
 
-def _quota(ask: Ask[Any, Any], quota: Quota | None) -> QuotaView | None:
+def _quota(ask: Ask[Any, Any], quota: Quota | None) -> ChannelQuotaView | None:
     if quota is None or not quota.kind:
         return None
     limit = quota.monthly_limit if quota.kind == "limited" else None
     read_at = written(quota.read_at, ask.wiring.zone)
-    return QuotaView(quota.kind, limit, quota.used + quota.spent, quota.left, read_at)
+    return ChannelQuotaView(quota.kind, limit, quota.used + quota.spent, quota.left, read_at)
 
 
-def _forward(ask: Ask[Any, Any], forward: Forward | None) -> ForwardView | None:
+def _forward(ask: Ask[Any, Any], forward: Forward | None) -> ChannelForwardView | None:
     if forward is None:
         return None
     approved_at = written(forward.approved_at, ask.wiring.zone)
-    return ForwardView(forward.url, forward.answers, forward.approved_by, approved_at)
+    return ChannelForwardView(forward.url, forward.answers, forward.approved_by, approved_at)

@@ -23,11 +23,12 @@ class Writing(Body, frozen=True):
     """What is sent: one of the three."""
 
     text: Annotated[
-        str | None, Meta(min_length=1, max_length=5000, description="A text as it is.")
+        Annotated[str, Meta(min_length=1, max_length=5000)] | None,
+        Meta(description="A text as it is."),
     ] = None
     messages: Annotated[
-        list[dict[str, Any]] | None,
-        Meta(min_length=1, max_length=5, description="LINE's message objects; variables work."),
+        Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=5)] | None,
+        Meta(description="LINE's message objects; texts may hold {name}, {shop} and {points}."),
     ] = None
     template: Annotated[Id | None, Meta(description="The id of a template.")] = None
 

@@ -102,7 +102,7 @@ class FiguresView(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class DayView(FiguresView, frozen=True, kw_only=True):
+class InsightDayView(FiguresView, frozen=True, kw_only=True):
     """A day of a channel."""
 
     day: str
@@ -113,7 +113,7 @@ class DayView(FiguresView, frozen=True, kw_only=True):
     platform_delivery_state: PlatformState
 
 
-class NoteView(msgspec.Struct, frozen=True):
+class FindingsView(msgspec.Struct, frozen=True):
     """What the adviser found in a month."""
 
     text: str
@@ -121,13 +121,13 @@ class NoteView(msgspec.Struct, frozen=True):
     by: str
 
 
-class NoteBody(Body, frozen=True):
+class FindingsBody(Body, frozen=True):
     """The findings of a month; they take the place of earlier ones."""
 
     text: Annotated[str, Meta(max_length=10_000)]
 
 
-class CallView(msgspec.Struct, frozen=True):
+class SupportCallView(msgspec.Struct, frozen=True):
     """A support call."""
 
     id: str
@@ -139,7 +139,7 @@ class CallView(msgspec.Struct, frozen=True):
     outcome: str
 
 
-class CallBody(Body, frozen=True):
+class SupportCallBody(Body, frozen=True):
     """A support call to be logged."""
 
     who: Annotated[str, Meta(min_length=1, max_length=100, description="Who of ours spoke.")]
@@ -149,7 +149,7 @@ class CallBody(Body, frozen=True):
     at: Annotated[Moment | None, Meta(description="When it began; absent: now.")] = None
 
 
-class ReportView(msgspec.Struct, frozen=True, kw_only=True):
+class MonthReportView(msgspec.Struct, frozen=True, kw_only=True):
     """A month of a channel."""
 
     channel: str
@@ -164,16 +164,16 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     change: Annotated[
         dict[str, int | None], Meta(description="How much more than the month before.")
     ]
-    notes: NoteView | None
+    notes: FindingsView | None
     support_minutes: int
-    support_calls: list[CallView]
-    days: list[DayView]
+    support_calls: list[SupportCallView]
+    days: list[InsightDayView]
 
 
 def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint]:
     """The calls of the API that tell of figures."""
 
-    async def days(ask: Ask[InsightQuery, None]) -> Page[DayView]:
+    async def days(ask: Ask[InsightQuery, None]) -> Page[InsightDayView]:
         channel = await found_channel(ask, channels)
         since, until = _span(ask.query, ask.now)
         after = ask.after(int)
@@ -199,7 +199,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             return report_page(language_of(ask.request), sheet[0])
         return _report(ask, channel, *sheet)
 
-    async def noted(ask: Ask[Query, NoteBody]) -> Answer:
+    async def noted(ask: Ask[Query, FindingsBody]) -> Answer:
         found = Findings(
             scope=ask.scope,
             channel=ask.parameters["id"],
@@ -210,7 +210,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
         )
         return await ask.write(write, found, lambda note: _note(ask, note))
 
-    async def calls(ask: Ask[Listing, None]) -> Page[CallView]:
+    async def calls(ask: Ask[Listing, None]) -> Page[SupportCallView]:
         channel = await found_channel(ask, channels)
         after = ask.after(int)
         found = await ask.read(
@@ -222,7 +222,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
         )
         return ask.page(found, lambda call: (call.id,), lambda call: _call(ask, call))
 
-    async def logged(ask: Ask[Query, CallBody]) -> Answer:
+    async def logged(ask: Ask[Query, SupportCallBody]) -> Answer:
         body = ask.body
         new = NewCall(
             scope=ask.scope,
@@ -247,7 +247,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             tag=_TAG,
             handler=days,
             query=InsightQuery,
-            answer=Page[DayView],
+            answer=Page[InsightDayView],
             segments={"id": CHANNEL},
             description=f"Days from `since` on and before `until`; without them the last "
             f"{_USUAL_DAYS}, of {_MOST_DAYS} at most. Ours are counted every quarter of an hour, "
@@ -259,7 +259,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             summary="Read a channel's report of a month",
             tag=_TAG,
             handler=report,
-            answer=ReportView,
+            answer=MonthReportView,
             further_types=("text/html; charset=utf-8",),
             segments=of_month,
             description="With `Accept: text/html` a page to be printed.",
@@ -271,8 +271,8 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             tag=_TAG,
             handler=noted,
             roles=MANAGERS,
-            body=NoteBody,
-            answer=NoteView,
+            body=FindingsBody,
+            answer=FindingsView,
             segments=of_month,
         ),
         Endpoint(
@@ -282,7 +282,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             tag=_TAG,
             handler=calls,
             query=Listing,
-            answer=Page[CallView],
+            answer=Page[SupportCallView],
             segments={"id": CHANNEL},
         ),
         Endpoint(
@@ -292,8 +292,8 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             tag=_TAG,
             handler=logged,
             roles=STAFF,
-            body=CallBody,
-            answer=CallView,
+            body=SupportCallBody,
+            answer=SupportCallView,
             status=201,
             segments={"id": CHANNEL},
         ),
@@ -348,9 +348,11 @@ async def _sheet(
     return sheet, found.sent
 
 
-def _report(ask: Ask[Any, Any], channel: Channel, sheet: Sheet, sent: Sequence[Sent]) -> ReportView:
+def _report(
+    ask: Ask[Any, Any], channel: Channel, sheet: Sheet, sent: Sequence[Sent]
+) -> MonthReportView:
     show = _DayShower(ask, sent)
-    return ReportView(
+    return MonthReportView(
         channel=channel.id,
         advertiser=channel.advertiser,
         name=sheet.name,
@@ -390,8 +392,8 @@ class _DayShower:
         for message in sent:
             self._sent[message.day].append(message)
 
-    def __call__(self, day: Day) -> DayView:
-        return DayView(
+    def __call__(self, day: Day) -> InsightDayView:
+        return InsightDayView(
             day=date_of(day.day).isoformat(),
             own_at=written(day.own_at, self._zone) if day.own_at else None,
             platform_state=day.platform.state,
@@ -400,12 +402,12 @@ class _DayShower:
         )
 
 
-def _note(ask: Ask[Any, Any], note: Note) -> NoteView:
-    return NoteView(note.text, written(note.at, ask.wiring.zone), note.by)
+def _note(ask: Ask[Any, Any], note: Note) -> FindingsView:
+    return FindingsView(note.text, written(note.at, ask.wiring.zone), note.by)
 
 
-def _call(ask: Ask[Any, Any], call: SupportCall) -> CallView:
-    return CallView(
+def _call(ask: Ask[Any, Any], call: SupportCall) -> SupportCallView:
+    return SupportCallView(
         id=str(call.id),
         channel=call.channel,
         at=written(call.at, ask.wiring.zone),

@@ -48,14 +48,17 @@ class PostingBody(Body, frozen=True, kw_only=True):
     ] = "LINE VOOM"
     responsible: Annotated[str, Meta(max_length=100)] = ""
     state: State = "planned"
-    friend: Annotated[
-        str | None,
-        Meta(
-            pattern="^[0-9]{1,18}$",
-            description="The friend of the channel, one of the staff, whom a push reminds; it "
-            "counts as a message. Without one a posting is only shown as due.",
-        ),
-    ] = None
+    friend: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9]{1,19}$",
+                description="The friend of the channel, one of the staff, whom a push reminds; it "
+                "counts as a message. Without one a posting is only shown as due.",
+            ),
+        ]
+        | None
+    ) = None
     remind_minutes: Annotated[int, Meta(ge=0, le=10_080, description="So long before.")] = 60
 
 
@@ -188,7 +191,7 @@ def _wish(ask: Ask[Any, PostingBody]) -> Wish:
         place=body.place,
         responsible=body.responsible,
         state=body.state,
-        friend=int(body.friend or 0),
+        friend=min(int(body.friend or 0), _LAST),
         remind_minutes=body.remind_minutes,
         actor=ask.access.actor,
         now=ask.now,

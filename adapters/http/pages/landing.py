@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from adapters.http.pages.base import Pages, language_of
 from adapters.http.pages.card_views import landing_page
+from adapters.http.router import MOST_CHARACTERS
 from gateway.domain.line.channel import Channel
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
@@ -34,6 +35,8 @@ class Landing:
     async def _land(self, request: Request) -> Answer:
         state = parse_qs(request.query).get("liff.state", [""])[0]
         way, _, token = state.partition("?")[0].rpartition("/")
+        if len(token) > MOST_CHARACTERS or "\0" in token:  # as the router has it of paths
+            raise Refused(Refusal.NOT_FOUND)
         find = self._found.get(way)
         channel = await find(token) if find else None
         if channel is None or not channel.liff_id:

@@ -19,11 +19,14 @@ from adapters.line.contents import AT_ONCE, ContentClient, Fetcher
 from adapters.storage.content_folder import ContentFolder
 from adapters.storage.contents import ContentReader
 from adapters.storage.store import SqlStore
+from gateway import config
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.contents import Content
 from gateway.domain.line.events import Event
 from gateway.domain.line.friends import Friend
-from gateway.domain.values import SECOND, Counted, Draw, Seed
+from gateway.domain.values import SECOND, Counted, Draw, Ids, Seed
+from gateway.main import inbox
+from gateway.main.parts import Deps
 from gateway.ports import Transaction
 from gateway.ports.contents import ContentSource
 from gateway.ports.outbox import Claimed, Outcome
@@ -372,3 +375,43 @@ async def test_a_disk_that_fails_is_tried_again(desk: Desk, source: Slow) -> Non
     outcome = await blocked.carry_out(desk.effect("1"))
     assert (outcome.state, outcome.error) == ("waiting", "store_down")
     assert (await desk.row("1")).state == "waiting"
+
+
+def test_the_daemon_takes_away_what_is_old(
+    sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row and file, after the days that are configured; what is younger stays."""
+    monkeypatch.setattr("gateway.main.inbox._LOOK_SECONDS", 0)
+    (tmp_path / "config.toml").write_text(
+        'public_url = "https://gw.example.jp"\n[line]\n[retention]\nline_content_days = 30\n'
+    )
+    configured = config.load(tmp_path / "config.toml", {})
+
+    @on_a_loop
+    async def play() -> None:
+        folder = configured.storage.state_dir
+        channel = Channel("shop", "acme", "1", "x")
+        source = Slow()
+        source.let.set()
+        async with desk(sqlite, folder, channel, source, 10**15) as made:
+            deps = Deps(
+                config=configured,
+                database=sqlite.database(),
+                store=made.store,
+                ids=Ids(3),
+                clock=lambda: made.now,
+                log=structlog.get_logger("test"),
+            )
+            async with inbox.contents(deps, source) as part:
+                carry_out = part.handlers["line.content"]
+                for message in ("old", "new"):
+                    await made.ask(message)
+                    assert (await carry_out(made.effect(message))).state == "done"
+                    made.now += 20 * DAY * SECOND
+                assert made.files == ["new", "old"]
+                await part.chores["contents"]()
+            assert made.files == ["new"]
+            assert (await made.row("old")).why == "expired"
+            assert (await made.row("new")).state == "kept"
+
+    play()

@@ -125,7 +125,7 @@ def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:
 
 def test_a_lock_is_a_reason_to_run_again(sqlite: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Busy is neither away nor the unit's fault."""
-    monkeypatch.setattr("adapters.storage.sqlite._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("adapters.storage.sqlite._PATIENT_SECONDS", 0.01)
     with closing(sqlite.raw()) as other, closing(sqlite.database().writer()) as connection:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Rerun, match="locked"):

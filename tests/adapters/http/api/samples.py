@@ -8,10 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.adapters.http.api.conversations import given_survey
+from tests.adapters.http.api.conversations import (
+    given_content,
+    given_note,
+    given_survey,
+    given_template,
+    given_writer,
+)
+from tests.adapters.http.api.friends import given_friend, given_push, given_shop
 from tests.adapters.http.api.holders import given_card, given_holder
 from tests.adapters.http.api.tickets import given_ticket
 from tests.adapters.http.api.world import World
+from tests.support.audience import SHOP
 from tests.support.coupons import SALON
 
 
@@ -45,6 +53,27 @@ def _stamped(world: World) -> Sample:
 
 def _unstamped(world: World) -> Sample:
     return Sample({"id": str(given_ticket(world, stamped=True).id)})
+
+
+def _of_a_writer(world: World, body: Any = None) -> Sample:
+    return Sample({"id": str(given_writer(world).id)}, body)
+
+
+def _of_a_note(world: World) -> Sample:
+    note = given_note(world)
+    return Sample({"id": str(note.friend), "note": str(note.id)})
+
+
+def _of_a_content(world: World) -> Sample:
+    content = given_content(world)
+    return Sample({"id": str(content.friend), "message": content.message_id})
+
+
+_SAID = [{"type": "text", "text": "{name}さん"}]
+
+
+def _of_a_template(world: World, body: Any = None) -> Sample:
+    return Sample({"id": str(given_template(world).id)}, body)
 
 
 def _of_a_survey(world: World) -> Sample:
@@ -114,6 +143,39 @@ def _replanned(world: World) -> Sample:
     return Sample(sample.parameters | {"posting": made["id"]}, sample.body | {"state": "done"})
 
 
+def _of_a_friend(world: World) -> Sample:
+    return Sample({"id": given_friend(world, "vip")})
+
+
+def _of_a_tag(world: World) -> Sample:
+    return Sample({"id": given_friend(world), "tag": "vip"})
+
+
+def _of_a_shop(world: World) -> Sample:
+    given_shop(world)
+    return Sample({"id": SHOP.id})
+
+
+def _of_a_segment(world: World) -> Sample:
+    given_shop(world)
+    return Sample({"id": "vips"})
+
+
+def _of_a_link(world: World) -> Sample:
+    given_shop(world)
+    return Sample({"id": "menu"})
+
+
+def _pushed(world: World) -> Sample:
+    given_shop(world)
+    messages = [{"type": "text", "text": "{link:menu}"}]
+    return Sample(body={"channel": SHOP.id, "segment": "vips", "messages": messages})
+
+
+def _of_a_push(world: World) -> Sample:
+    return Sample({"id": given_push(world)})
+
+
 SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ("GET", "/calls/{id}"): _of_a_call,
     ("PUT", "/calls/{id}/outcome"): _judged,
@@ -127,6 +189,20 @@ SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ("POST", "/coupons/tickets/{id}/undo"): _unstamped,
     ("POST", "/coupons/tickets/{id}/void"): _unstamped,
     ("POST", "/menus/sync"): _of_a_channel,
+    ("GET", "/channels/{id}/tags"): _of_a_shop,
+    ("GET", "/channels/{id}/push-preview"): _of_a_shop,
+    ("GET", "/friends/{id}/tags"): _of_a_friend,
+    ("PUT", "/friends/{id}/tags/{tag}"): _of_a_tag,
+    ("DELETE", "/friends/{id}/tags/{tag}"): _of_a_tag,
+    ("GET", "/friends/{id}/pushes"): _of_a_friend,
+    ("PUT", "/friends/{id}/stop"): _of_a_friend,
+    ("DELETE", "/friends/{id}/stop"): _of_a_friend,
+    ("GET", "/friends/{id}/steps"): _of_a_friend,
+    ("GET", "/segments/{id}/size"): _of_a_segment,
+    ("POST", "/pushes"): _pushed,
+    ("GET", "/pushes/{id}"): _of_a_push,
+    ("POST", "/pushes/{id}/cancel"): _of_a_push,
+    ("GET", "/links/{id}/days"): _of_a_link,
     ("GET", "/surveys/{id}/results"): _of_a_survey,
     ("GET", "/surveys/{id}/texts"): _of_texts,
     ("GET", "/cards/{id}/holders"): _of_a_card,
@@ -145,4 +221,23 @@ SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ("POST", "/channels/{id}/postings"): _planned,
     ("PUT", "/channels/{id}/postings/{posting}"): _replanned,
     ("GET", "/channels/{id}/calendar.ics"): _of_channel,
+    ("GET", "/conversations/{id}"): _of_a_writer,
+    ("GET", "/conversations/{id}/messages"): _of_a_writer,
+    ("POST", "/conversations/{id}/messages"): lambda world: _of_a_writer(world, {"text": "はい"}),
+    ("POST", "/conversations/{id}/read"): _of_a_writer,
+    ("PUT", "/conversations/{id}/assignee"): lambda world: _of_a_writer(world, {"assignee": "me"}),
+    ("POST", "/conversations/{id}/handover"): lambda world: _of_a_writer(world, {"staff": True}),
+    ("GET", "/conversations/{id}/notes"): _of_a_writer,
+    ("POST", "/conversations/{id}/notes"): lambda world: _of_a_writer(world, {"text": "甘党"}),
+    ("DELETE", "/conversations/{id}/notes/{note}"): _of_a_note,
+    ("GET", "/conversations/{id}/contents/{message}"): _of_a_content,
+    ("POST", "/templates"): lambda world: Sample(
+        body={"advertiser": "acme", "name": "挨拶", "messages": _SAID}
+    ),
+    ("GET", "/templates/{id}"): _of_a_template,
+    ("PUT", "/templates/{id}"): lambda world: _of_a_template(
+        world, {"name": "挨拶", "messages": _SAID}
+    ),
+    ("DELETE", "/templates/{id}"): _of_a_template,
+    ("DELETE", "/friends/{id}"): _of_a_writer,
 }

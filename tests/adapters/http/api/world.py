@@ -150,6 +150,11 @@ class World:
         self._stack.push_async_callback(listener.stop, 1)
         self.port = listener.port
 
+    @property
+    def contents(self) -> Path:
+        """The folder of what friends sent beside words."""
+        return self._folder / "var" / "contents"
+
     # --- what is in it ---
 
     def run(self, use_case: UseCase[R], argument: Any) -> R:
