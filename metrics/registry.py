@@ -19,6 +19,8 @@ from gateway.domain.line.contents import Result as ContentResult
 from gateway.domain.line.events import Kind as EventKind
 from gateway.domain.line.events import Note as EventNote
 from gateway.domain.line.forwarding import Result as ForwardResult
+from gateway.domain.line.sending import Kind as SendKind
+from gateway.domain.line.sending import Result as SendResult
 from gateway.domain.links import Visitor
 from gateway.domain.surveys import Result as SurveyResult
 from gateway.errors import Refusal, Trouble
@@ -225,6 +227,15 @@ METRICS = (
         "counter",
         "Unusual things in LINE's webhooks, by what they were.",
         _ADVERTISER | {"note": get_args(EventNote)},
+        scope="advertiser",
+    ),
+    Metric(
+        "line_messages_total",
+        "counter",
+        "Messages to LINE friends, one for each recipient, by how they ended; unknown: whether one "
+        "arrived, nobody can tell.",
+        _ADVERTISER | {"kind": get_args(SendKind), "result": get_args(SendResult)},
+        unit="messages",
         scope="advertiser",
     ),
     Metric(

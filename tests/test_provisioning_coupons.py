@@ -103,6 +103,15 @@ reward = { type = "discount", priceInfo = { type = "percentage", percentage = 10
     ]
 
 
+@pytest.mark.parametrize(
+    "host", ["i.example;sandbox", "i.example,*", "me@i.example", "*", "i.example:x", ""]
+)
+def test_a_picture_s_host_is_a_name_and_nothing_more(tmp_path: Path, host: str) -> None:
+    """It goes into the page's Content-Security-Policy, where signs would begin something else."""
+    (said,) = problems(tmp_path, f'{LEAST}image_url = "https://{host}/a.png"')
+    assert "is not an https address" in said
+
+
 @pytest.mark.parametrize(("sales", "fits"), [(39_999_999, False), (40_000_000, True)])
 def test_prizes_are_held_to_the_expected_sales(tmp_path: Path, sales: int, fits: bool) -> None:
     """Forty prizes of 20,000 yen are two per cent of forty millions, to the yen."""

@@ -14,6 +14,7 @@ from gateway import config as configuration
 from gateway.config import Config
 from gateway.domain.calls import Noted
 from gateway.domain.effects import Effect
+from gateway.domain.line.channel import Channel
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Ids
 from gateway.errors import Misconfigured, Permanent, Transient, Trouble
@@ -22,7 +23,7 @@ from gateway.main.parts import Deps
 from gateway.main.sending import Sending, Waking, clients, stop_sends
 from gateway.ports import Transaction
 from gateway.ports.outbox import Claimed, Outcome
-from gateway.usecases import outbox
+from gateway.usecases import outbox, quota
 from gateway.usecases.outbox import Claim, Settle
 from tests.adapters.line.sending_world import Lines, asked, ours, texts_of
 from tests.adapters.line.simulator.world import World, in_world, until
@@ -149,6 +150,27 @@ async def test_a_month_that_is_used_up_is_read_anew_and_held(
         world.channel.quota = 9
         await r.sending.quotas.refresh(ours(world))
         assert r.sending.sender.held("shop") == 0
+
+
+@in_world()
+async def test_what_is_promised_of_a_month_is_sent(
+    world: World, sqlite: Engine, tmp_path: Path
+) -> None:
+    """A campaign that takes all that is left is not held up by its own promise."""
+    world.channel.quota = 1
+    async with running(world, sqlite, tmp_path) as r:
+        await until(lambda: sqlite.rows("SELECT monthly_limit FROM line_quotas") == [(1,)])
+        assert await r.deps.store.run(_reserve, (ours(world), world.clock()))
+        kept = await r.sending.quotas.refresh(ours(world))
+        assert (kept.left, r.sending.sender.held("shop")) == (0, 0)
+        to = world.hana.user_id
+        await r.ask("line.push", "a", to=to, messages=texts_of("a"), reserved=True)
+        await until(lambda: sqlite.rows("SELECT spent, reserved FROM line_quotas") == [(1, 0)])
+
+
+def _reserve(tx: Transaction, wish: tuple[Channel, int]) -> tuple[bool, tuple[()]]:
+    channel, now = wish
+    return quota.reserve(tx, channel, 1, now), ()
 
 
 @in_world()

@@ -98,6 +98,9 @@ STATUS_OF: dict[Refusal, int] = {
 
 _NONE: Mapping[str, str] = {}
 
+_SMALL = 65_536
+"""Bytes of a body that are always taken."""
+
 _CUT_SECONDS = 0.2
 """What a request that was not finished in time still gets to notice its end."""
 
@@ -113,12 +116,16 @@ class Limits:
         idle_seconds: float = 75,
         linger_seconds: float = 1,
         connections: int = 10_000,
+        large_bytes: int = 64 << 20,
     ) -> None:
         self.header_seconds = header_seconds
         self.body_seconds = body_seconds
         self.idle_seconds = idle_seconds
         self.linger_seconds = linger_seconds  # for the rest of a body that was refused
         self.connections = connections
+        self.large_bytes = large_bytes
+        """Bytes that bodies on their way may take together, beyond the first 64 KiB of each: who
+        a body is from, nobody knows until it is here."""
 
 
 class _Connection(RequestHandler):
@@ -210,6 +217,7 @@ class Listener:
         self._ids = count()
         self._id_prefix = os.urandom(4).hex()
         self._draining = False
+        self._large = 0  # bytes of bodies on their way, beyond the small ones
         self._server: _Server | None = None
         self._runner: web.ServerRunner | None = None
         self._site: web.SockSite | None = None
@@ -240,6 +248,11 @@ class Listener:
         """The port bound to, which differs from the one asked for where that was 0."""
         assert self._runner is not None  # noqa: S101 - started
         return int(self._runner.addresses[0][1])
+
+    @property
+    def held_bytes(self) -> int:
+        """What large bodies on their way take, beyond what is always taken of each."""
+        return self._large
 
     async def stop(self, seconds: float) -> None:
         """Stop accepting, finish within ``seconds`` the requests that were begun, close."""
@@ -296,7 +309,7 @@ class Listener:
         """A body that is not here yet; ends at its limits of size and time."""
         if (http.content_length or 0) > most:
             raise Refused(Refusal.BODY_TOO_LARGE)
-        parts, size = [], 0
+        parts, size, large = [], 0, 0
         try:
             if http.headers.get("Expect", "").lower() == "100-continue":
                 await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -306,8 +319,14 @@ class Listener:
                     size += len(chunk)
                     if size > most:
                         raise Refused(Refusal.BODY_TOO_LARGE)
+                    more = max(0, size - _SMALL) - large
+                    large, self._large = large + more, self._large + more
+                    if self._large > self._limits.large_bytes:
+                        raise Refused(Refusal.BODY_TOO_LARGE, "too many are on their way: later")
         except (TimeoutError, ConnectionError):
             raise Refused(Refusal.BODY_TOO_SLOW) from None  # or it never comes: the client left
+        finally:
+            self._large -= large
         return b"".join(parts)
 
     def _answer_error(self, error: Exception, route: Route | None, request_id: str) -> Answer:

@@ -12,7 +12,7 @@ from gateway.errors import Refusal, Refused, Transient, Trouble
 
 PATH = "/oauth2/v2.1/verify"
 
-UNDER_WAY = 64
+UNDER_WAY = 256
 """So many tokens are asked about at once. Strangers can send what looks like one, and each would
 cost a connection to the platform, which the messages of all shops need.
 """
@@ -41,6 +41,11 @@ class LineLogins:
         self._url = api_url.rstrip("/") + PATH
         self._under_way = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many tokens are asked about as may be at once."""
+        return self._under_way >= UNDER_WAY
+
     async def verify(self, id_token: str, login_channel_id: str) -> str:
         """The userId of whom the platform gave ``id_token`` for a LINE Login channel.
 
@@ -50,7 +55,7 @@ class LineLogins:
         """
         if not login_channel_id or not _JWT.fullmatch(id_token):
             raise Refused(Refusal.ID_TOKEN_INVALID)
-        if self._under_way >= UNDER_WAY:
+        if self.is_full:
             raise Transient(Trouble.LOGIN_DOWN, "too many at once")
         self._under_way += 1
         try:

@@ -65,8 +65,9 @@ def _client(part: Any, url: str) -> Any:
 
     class Plain(part.ApiClient):  # type: ignore[misc]  # the package carries no types
         def deserialize(self, response: Any, response_type: Any) -> Any:
+            data = response.data  # the package has made text of it by now
             # A friend's name may have half an emoji in it, which no decoder takes.
-            return msgspec.json.decode(storable(response.data))
+            return msgspec.json.decode(storable(data.encode() if isinstance(data, str) else data))
 
     return Plain(configuration)
 

@@ -1,18 +1,21 @@
 """The path that the platform calls, a channel each."""
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from adapters.line.webhook import (
     MOST_BODY,
     SIGNATURE_HEADER,
+    Body,
     Verifier,
     check_destination,
     read_body,
     single_signature,
 )
 from gateway.domain.line.channel import Channel
+from gateway.domain.line.events import Event
 from gateway.domain.line.forwarding import written
 from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
@@ -22,6 +25,12 @@ from gateway.usecases.line import IDS_AN_EVENT, Incoming, record
 PROVIDER = "line"
 
 _KEPT = Answer()
+
+_UNIT_EVENTS = 100
+_UNIT_CHARACTERS = 20_000
+"""So much of a body is kept in one transaction; the platform's have a few events. The others wait
+for it, so a larger body takes several: each event is kept once, whatever becomes of those after it.
+"""
 
 
 class Blocks(Protocol):
@@ -62,7 +71,7 @@ class Webhooks:
             Transient: the store is away; the platform delivers again where that is switched on.
         """
         try:
-            incoming = self._read(request)
+            channel, body, forward = self._read(request)
         except Refused as refused:
             self.log.warning(
                 "webhook refused",
@@ -72,11 +81,23 @@ class Webhooks:
                 request=request.id,
             )
             raise
-        if incoming.events or incoming.forward:  # the console's ping has no events
-            await self.store.run(record, incoming)
+        notes = body.notes
+        for events in _units(body.events):
+            if not (events or forward):
+                break  # the console's ping, which has no events
+            count = IDS_AN_EVENT * len(events) + bool(forward)
+            first = self.ids.block(request.received_at, count)
+            seed = Seed(first, count, secrets.token_bytes(16))
+            incoming = Incoming(
+                channel.id, events, request.received_at, seed, notes=notes, forward=forward
+            )
+            if await self.store.run(record, incoming):
+                forward = ""  # what tells something new was sent on with it
+            notes = ()
         return _KEPT
 
-    def _read(self, request: Request) -> Incoming:
+    def _read(self, request: Request) -> tuple[Channel, Body, str]:
+        """Whose webhook it is, what it says, and what a second tool is to get of it."""
         channel = self.store.entity(Channel, request.parameters["id"])
         if channel is None:
             raise Refused(Refusal.UNKNOWN_CHANNEL)
@@ -84,14 +105,10 @@ class Webhooks:
         self._verifier(channel).check(request.body, signature)
         body = read_body(request.body)
         check_destination(body, channel.bot_user_id)
-        events = tuple(sorted(body.events, key=lambda event: event.at))
         forward = ""
         if channel.forward is not None:
             forward = written(channel.id, channel.forward.url, request.body, signature)
-        count = IDS_AN_EVENT * len(events) + bool(forward)
-        now = request.received_at
-        seed = Seed(self.ids.block(now, count) if count else 0, count, secrets.token_bytes(16))
-        return Incoming(channel.id, events, now, seed, notes=body.notes, forward=forward)
+        return channel, body, forward
 
     def _verifier(self, channel: Channel) -> Verifier:
         known = self._verifiers.get(channel.id)
@@ -104,3 +121,16 @@ class Webhooks:
         """The channel for the log; what a stranger invents is not repeated there."""
         channel = self.store.entity(Channel, request.parameters["id"])
         return channel.id if channel else "unknown"
+
+
+def _units(events: Sequence[Event]) -> Iterator[tuple[Event, ...]]:
+    """The events in order, a transaction each; one without any where there are none."""
+    unit: list[Event] = []
+    characters = 0
+    for event in sorted(events, key=lambda event: event.at):
+        characters += len(event.text)
+        if unit and (len(unit) >= _UNIT_EVENTS or characters > _UNIT_CHARACTERS):
+            yield tuple(unit)
+            unit, characters = [], len(event.text)
+        unit.append(event)
+    yield tuple(unit)

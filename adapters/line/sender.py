@@ -268,6 +268,10 @@ class _Preparing:
         try:
             done = await self._store.run(self._prepare, job, Lane.BACKGROUND)
         except Exception as error:  # noqa: BLE001 - it goes to those who wait
+            if len(asked) > 1 and not isinstance(error, Transient):
+                for each in asked:  # one that cannot be made is not the others' end
+                    await self._make([each])
+                return
             for future in waiting.values():
                 if not future.done():
                     future.set_exception(error)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -24,20 +24,16 @@ class ContentFolder:
         whole = self._folder / path
         # Several processes may be asked for one content, if one of them is slow.
         part = whole.with_name(f"{whole.name}.{os.getpid()}.part")
-        file = await asyncio.to_thread(_opened, part)
+        file = _opened(part)
         try:
             stored = await _written(file, chunks, most)
-            if stored is None:
-                await asyncio.to_thread(os.unlink, part)
-                return None
-            await asyncio.to_thread(_settle, file, part, whole)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(part)
-            raise
+            if stored is not None:
+                await _beside(_settle, file, part, whole)
+            return stored
         finally:
             os.close(file)
-        return stored
+            with suppress(FileNotFoundError):  # it has its name by now, if all went well
+                os.unlink(part)
 
     async def read(self, path: str) -> bytes | None:
         try:
@@ -48,6 +44,18 @@ class ContentFolder:
     async def remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             await asyncio.to_thread(os.unlink, self._folder / path)
+
+
+async def _beside(work: Callable[..., object], *args: object) -> None:
+    """Do ``work`` in a thread, to its end even if nobody waits for it any more: what it works on
+    is not taken away from under it.
+    """
+    thread = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.wait({thread})
+        raise
 
 
 async def _written(file: int, chunks: AsyncIterator[bytes], most: int) -> Stored | None:
@@ -67,9 +75,9 @@ async def _written(file: int, chunks: AsyncIterator[bytes], most: int) -> Stored
         head = head if len(head) >= HEAD_BYTES else head + chunk[:HEAD_BYTES]
         piece += chunk
         if len(piece) >= _PIECE_BYTES:
-            await asyncio.to_thread(put)
+            await _beside(put)
             piece.clear()
-    await asyncio.to_thread(put)
+    await _beside(put)
     return Stored(sniffed(head), size, digest.hexdigest())
 
 

@@ -230,5 +230,6 @@ def _day_row(
 
 def told_of(row: Sequence[Any]) -> Told:
     """What LINE told, of the columns of that in their order."""
-    *figures, deliveries = row
-    return Told(*figures, msgspec.json.decode(deliveries, type=dict[str, int]))
+    state, followers, reaches, blocks, delivery_state, deliveries = row
+    kinds = msgspec.json.decode(deliveries, type=dict[str, int])
+    return Told(state, followers, reaches, blocks, delivery_state, kinds)

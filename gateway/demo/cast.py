@@ -1,8 +1,9 @@
 """The shops that play in the demonstration, as the simulated platform knows them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.main.platform import Account, LoginChannel, Platform
 
@@ -27,6 +28,8 @@ class Shop:
     """What new friends write to get something."""
     staff: str
     """What they write to reach people; ``終了`` ends it."""
+    push: Mapping[str, Any]
+    """What it pushes to whom, as the API takes it; nothing where it pushes nothing."""
 
     @property
     def short(self) -> str:
@@ -46,6 +49,7 @@ def cast(platform: Platform) -> list[Shop]:
         offer: str,
         staff: str,
         card: str = "",
+        push: Mapping[str, Any] | None = None,
     ) -> Shop:
         account = platform.channel(name, provider=id_)
         account.redelivery = True
@@ -57,9 +61,10 @@ def cast(platform: Platform) -> list[Shop]:
             login=platform.login_channel(provider=id_),
             pin=f"{secrets.randbelow(10_000):04d}",
             card=card,
-            keywords=[*keywords, offer],
+            keywords=[*keywords, offer, offer],
             offer=offer,
             staff=staff,
+            push=push or {},
         )
 
     return [
@@ -71,6 +76,22 @@ def cast(platform: Platform) -> list[Shop]:
             offer="クーポンください",
             staff="スタッフ",
             card="sakura-card",
+            push={
+                "segment": "sakura-fans",
+                "messages": [
+                    {
+                        "type": "template",
+                        "altText": "秋の新メニュー",
+                        "template": {
+                            "type": "buttons",
+                            "text": "秋の新メニューができました🍁",
+                            "actions": [
+                                {"type": "uri", "label": "見る", "uri": "{link:sakura-menu}"}
+                            ],
+                        },
+                    }
+                ],
+            },
         ),
         shop(
             "みなと歯科",
@@ -87,6 +108,12 @@ def cast(platform: Platform) -> list[Shop]:
             ("見積もり", "荷物は少なめです"),
             offer="くじ",
             staff="オペレーター",
+            push={
+                "everyone": True,
+                "messages": [
+                    {"type": "text", "text": "{name}さん、今月末のお引越しはまだ間に合います。"}
+                ],
+            },
         ),
     ]
 

@@ -12,6 +12,7 @@ from gateway.demo.cast import Shop
 from gateway.demo.phones import Truth, Whose, parts_of
 from gateway.demo.screen import name_of
 from gateway.demo.sends import Messages
+from gateway.demo.staff import Pushed
 from gateway.demo.summary import Figure
 from gateway.domain.coupons.tickets import Ticket
 from gateway.domain.line.friends import Friend
@@ -51,17 +52,24 @@ def read(config: Config) -> Held:
 class Comparison:
     """Both sides, friend by friend."""
 
-    def __init__(self, platform: Platform, shops: Sequence[Shop], truth: Truth, held: Held) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        shops: Sequence[Shop],
+        truth: Truth,
+        held: Held,
+        pushed: Pushed,
+    ) -> None:
         self._platform = platform
         self._shops = shops
         self._truth = truth
         self._held = held
+        self._pushed = pushed
         self._names = {shop.account.id: shop.id for shop in shops}
         self.figures: list[Figure] = []
         self.messages: Messages = sends.compare(platform, shops, held.sends)
         self.faults = [*self._webhooks(), *self._friends(), *self.messages.faults]
-        self._figure_of_messages()
-        self.faults += [*self._coupons(), *self._cards(), *self._surveys()]
+        self.faults += [*self._pushes(), *self._coupons(), *self._cards(), *self._surveys()]
 
     def _webhooks(self) -> Iterator[str]:
         posts = self._platform.posts
@@ -82,10 +90,20 @@ class Comparison:
             self._figure(name, _count(did, state), _count(has, state))
         yield from _differences("state", did, has)
 
-    def _figure_of_messages(self) -> None:
-        messages = self.messages
+    def _pushes(self) -> Iterator[str]:
+        messages, pushed = self.messages, self._pushed
         self._figure("messages", messages.received.total(), messages.sent.total())
         self._figure("to blocked", messages.undelivered, messages.in_vain)
+        self._figure("pushed", messages.pushed, pushed.sent)
+        self._figure("clicks", self._truth.clicks, pushed.clicks)
+        if pushed.unfinished:
+            yield f"{pushed.unfinished} pushes did not come to an end"
+        if messages.undelivered != messages.in_vain:
+            yield f"to blocked: {messages.undelivered}, and {messages.in_vain} by the store"
+        if messages.pushed != pushed.sent:
+            yield f"pushed: to {messages.pushed} friends, to {pushed.sent} by the store"
+        if self._truth.clicks != pushed.clicks:
+            yield f"clicks: {self._truth.clicks}, the store has {pushed.clicks}"
 
     def _coupons(self) -> Iterator[str]:
         """Coupons whose address somebody has seen, and those that were stamped."""

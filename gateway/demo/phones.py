@@ -15,6 +15,8 @@ from gateway.main.platform import Friend, Platform
 _STAMPED = 0.6
 """Of the coupon pages that are opened by chance, so many are shown at the counter."""
 
+_AGENT = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Line/15.0.0"}
+
 _WORDS = (
     "受付の方がとても親切でした。",
     "待ち時間が短くて助かりました。",
@@ -37,6 +39,8 @@ class Truth:
     """Number and points of the card that they hold."""
     answered: Counter[str] = field(default_factory=Counter)
     """Surveys that were filled in, by shop."""
+    clicks: int = 0
+    """Short links that were followed."""
     refused: Counter[str] = field(default_factory=Counter)
     """What pages said no to."""
 
@@ -72,6 +76,11 @@ class Phones:
         what, _ = parts_of(url)
         if what == "q":
             await self.answer(friend, url)
+        elif what == "r":
+            await self._get(url)
+            self.truth.clicks += 1
+            shop = self._shops[friend.channel.id]
+            self._screen.friend(shop.id, friend.user_id, "clicks")
         elif what in ("c", "p"):
             await self._get(url)
             if what == "c" and self._luck.random() < _STAMPED:
@@ -126,11 +135,14 @@ class Phones:
         self._screen.friend(shop.id, friend.user_id, "survey", "answered")
 
     async def _get(self, url: str) -> str:
-        async with self._platform.session.get(self._real(url)) as response:
+        async with self._platform.session.get(
+            self._real(url), headers=_AGENT, allow_redirects=False
+        ) as response:
             return await response.text()
 
     async def _post(self, url: str, **body: Any) -> tuple[int, Any]:
-        async with self._platform.session.post(self._real(url), **body) as response:
+        url = self._real(url)
+        async with self._platform.session.post(url, headers=_AGENT, **body) as response:
             is_json = response.content_type == "application/json"
             return response.status, await (response.json() if is_json else response.text())
 
@@ -144,7 +156,7 @@ class Phones:
 def parts_of(url: str) -> tuple[str, str]:
     """What one of our pages is for, and its token: ``/c/x`` is ``("c", "x")``."""
     what, _, token = urlsplit(url).path.lstrip("/").partition("/")
-    return (what, token) if what in ("c", "p", "q") else ("", "")
+    return (what, token) if what in ("c", "p", "q", "r") else ("", "")
 
 
 class _Form(HTMLParser):

@@ -51,6 +51,8 @@ class Messages:
     """Messages that the platform took for friends who had blocked the shop, as it says itself."""
     in_vain: int = 0
     """The same as it follows of the store and of who had blocked when."""
+    pushed: int = 0
+    """Recipients of pushes that the platform accepted."""
     lost: list[Message] = field(default_factory=list)
     """Those, and what was never accepted: nobody saw them."""
 
@@ -79,6 +81,8 @@ def compare(platform: Platform, shops: Sequence[Shop], sends: Sequence[wiring.Se
         if send.stream and last.get(send.stream, -1) > place:
             out.faults.append(f"{_called(send)}: it went out before the one before it")
         last[send.stream] = place
+        if send.origin.startswith("push:"):
+            out.pushed += len(request.to)
         for user in request.to:
             if _followed(accounts[sent.channel], user, request.at):
                 expected[sent.channel, user].append((place, sent.messages))

@@ -12,7 +12,7 @@ from gateway.demo.cast import Shop
 from gateway.demo.screen import Screen
 from gateway.main.platform import Platform
 
-_FIRST_PUSH, _PUSH_EVERY = 2.0, 12.0  # seconds
+_FIRST_PUSH, _PUSH_EVERY = 2.5, 6.0  # seconds
 _LOOK = 1.0
 _OVER = ("done", "cancelled", "halted", "failed")
 _ANSWERS = (
@@ -43,7 +43,6 @@ class Staff:
         self._screen = screen
         self._api = api
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._answered = 0
 
     async def play(self, end: asyncio.Event) -> None:
         """Work until ``end``."""
@@ -71,9 +70,9 @@ class Staff:
             if await _passed(end, _PUSH_EVERY if ordinal else _FIRST_PUSH):
                 return
             shop = self._shops[ordinal % len(self._shops)]
-            await self._post("/pushes", {"channel": shop.id, **shop.push})
-            whom = shop.push.get("segment", "all friends")
-            self._screen.shop(shop.id, "pushes", f"to {whom}")
+            if await self._post("/pushes", {"channel": shop.id, **shop.push}):
+                whom = shop.push.get("segment", "all friends")
+                self._screen.shop(shop.id, "pushes", f"to {whom}")
 
     async def _answer(self, end: asyncio.Event) -> None:
         """Answer who wrote while people have the conversation."""
@@ -83,9 +82,9 @@ class Staff:
                 if conversation["unread"]:
                     said = {"text": secrets.choice(_ANSWERS)}
                     path = f"/conversations/{conversation['id']}"
-                    await self._post(f"{path}/messages", said)
+                    if await self._post(f"{path}/messages", said):
+                        self._screen.shop(conversation["channel"], "answers", "a friend")
                     await self._post(f"{path}/read")
-                    self._screen.shop(conversation["channel"], "answers", "a friend")
 
     async def _get(self, path: str, **query: Any) -> Any:
         async with self._platform.session.get(
@@ -93,13 +92,14 @@ class Staff:
         ) as response:
             return await response.json()
 
-    async def _post(self, path: str, body: Any = None) -> None:
-        """A write, under a key of its own: were it repeated, it would be done once."""
+    async def _post(self, path: str, body: Any = None) -> bool:
+        """Whether a write was done. It goes under a key of its own: repeated, it is done once."""
         headers = {**self._headers, "Idempotency-Key": secrets.token_hex(8)}
         async with self._platform.session.post(
-            self._api + path, json=body, headers=headers, raise_for_status=True
+            self._api + path, json=body, headers=headers
         ) as response:
             await response.read()
+            return response.ok
 
 
 async def _passed(end: asyncio.Event, seconds: float) -> bool:

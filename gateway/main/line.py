@@ -7,12 +7,23 @@ from dataclasses import replace
 
 import structlog
 
+from adapters.line.contents import ContentClient
 from adapters.line.login import LineLogins
 from adapters.line.routes import Webhooks
 from gateway.config import Line
 from gateway.domain.hours import STAFF, is_open
 from gateway.domain.line.channel import Channel
-from gateway.main import cards, coupons, menus, surveys
+from gateway.main import (
+    audience,
+    cards,
+    coupons,
+    inbox,
+    insight,
+    menus,
+    onboarding,
+    postings,
+    surveys,
+)
 from gateway.main.forwarding import forwarding
 from gateway.main.parts import Chore, Deps, Part
 from gateway.main.sending import Clients, Sending, Waking, clients
@@ -34,12 +45,19 @@ async def parts(
         deps = replace(
             deps, platform=line.official, logins=LineLogins(line.session, config.api_url)
         )
+        contents = ContentClient(line.session, config.data_api_url, line.tokens)
         found = [
             _webhooks(deps, config),
             coupons.part(deps),
             cards.part(deps),
             menus.part(deps),
             surveys.part(deps),
+            audience.part(deps),
+            inbox.part(deps),
+            await stack.enter_async_context(inbox.contents(deps, contents)),
+            insight.part(deps),
+            postings.part(deps),
+            onboarding.part(deps),
             await stack.enter_async_context(forwarding(deps)),
         ]
         handlers = {kind: handler for part in found for kind, handler in part.handlers.items()}

@@ -32,13 +32,11 @@ async def check_channel(config: Config, channel_id: str, *, fix: bool = False) -
     """Walk the set-up of a channel; with ``fix`` set its webhook URL.
 
     Raises:
-        Misconfigured: there is no such channel, or LINE or the public address is not configured.
+        Misconfigured: there is no such channel, or LINE is not configured.
         Transient: the store is away.
     """
     if config.line is None:
         raise Misconfigured(["[line] is absent: write it into the configuration"])
-    if not config.public_url:
-        raise Misconfigured(["public_url is empty: write the address that LINE is to call"])
     channel = find_channel(config, channel_id)
     now = time.time_ns() // 1000
     with beside(config) as connection, reading(connection):

@@ -49,6 +49,7 @@ class Clients:
     """How LINE is asked, for all channels."""
 
     session: aiohttp.ClientSession
+    tokens: Tokens
     messages: Messages
     official: Official
 
@@ -69,7 +70,7 @@ async def clients(config: Line) -> AsyncIterator[Clients]:
         )
         try:
             messages = Messages(session, config.api_url, tokens)
-            yield Clients(session=session, messages=messages, official=official)
+            yield Clients(session=session, tokens=tokens, messages=messages, official=official)
         finally:
             official.close()
             await tokens.close()
@@ -150,7 +151,7 @@ class Sending:
         await asyncio.sleep(_HALT_SECONDS)
 
     def _month_read(self, month: Quota) -> None:
-        if month.left == 0:
+        if month.is_used_up:
             self.sender.hold(month.channel, month.read_at + _QUOTA_EVERY)
         else:
             self.sender.unhold(month.channel)

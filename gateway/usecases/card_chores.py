@@ -88,6 +88,8 @@ def _push(
     friend = tx.line.friend_by_id(EVERYBODY, card.friend)
     if root is None or friend is None or not friend.can_receive:
         return
+    if tx.pushes.stops.has_stopped(EVERYBODY, friend.id):
+        return
     message = notice_message(design, card, page_of(tx, root, friend, draw), friend.language)
     said = {"channel": channel.id, "to": friend.user, "messages": [message]}
     tx.outbox.add(

@@ -14,7 +14,7 @@ from gateway.domain.surveys import PREFIX
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Draw, Seed
 from gateway.ports import Fact, Transaction
 from gateway.ports.line import Kept
-from gateway.usecases import audience, cards, forwarding, surveys
+from gateway.usecases import audience, cards, contents, forwarding, surveys
 from gateway.usecases.calls import FORGET_AT_ONCE, Forget
 
 IDS_AN_EVENT = 16
@@ -86,13 +86,17 @@ def _record(tx: Transaction, channel: Channel, event: Event, now: int, draw: Dra
     if friend is not None:
         if event.unsent:
             tx.line.blank(EVERYBODY, friend.id, event.unsent)
+            facts += contents.unsent(tx, channel, event.unsent)
         decision = decide(channel, friend, event)
         tx.line.save(EVERYBODY, decision.friend)
         facts += _other_rooms(tx, channel, event, decision, now, draw)
-        if event.data.startswith(PREFIX) and may_answer(channel, friend, event):
+        is_pressed = event.known and event.data.startswith(PREFIX)
+        if is_pressed and may_answer(channel, friend, event):
             messages, told = surveys.pressed(tx, channel, friend, event.data, draw, now)
             decision = _replace(decision, messages=tuple(messages), origin="survey")
             facts += told
+        if body:
+            contents.wanted(tx, channel, friend, event, now, draw)
         _ask_for_effects(tx, channel, event, decision, now, draw)
     return facts
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.cards import Code, day_of, end_of_day, read
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
+from gateway.ports import Transaction
 from gateway.usecases.card_chores import AT_ONCE, KEPT_FOR, Noticing, expire, forget, notice
 from gateway.usecases.card_codes import Issue, Print, issue, print_code, signing_key
 from gateway.usecases.card_desk import ByHand, Undoing, give_by_hand, take_back
@@ -227,6 +228,27 @@ async def test_holders_are_told_once_before_a_card_expires(engine: Engine) -> No
     assert said["to"] == user(1)
     assert "1ポイント" in said["messages"][0]["altText"]
     assert rows[0][3] == end_of_day(day_of(NOON) + 10)
+
+
+@on_a_loop
+async def test_who_stopped_pushes_is_not_told(engine: Engine) -> None:
+    """The card is looked at all the same, and not again."""
+    kind = card(expires="last", expires_days=10, notice_days=3)
+    async with opened(engine, kind) as store:
+        (friend,) = await befriended(store)
+        await store.run(scan, scanning())
+        await store.run(stop_pushes, friend)
+        looked = [
+            await store.run(notice, Noticing(NOON + 8 * DAY + hours * HOUR, seed(AT_ONCE)))
+            for hours in (0, 1)
+        ]
+    assert looked == [1, 0]
+    assert engine.rows("SELECT kind FROM outbox") == []
+
+
+def stop_pushes(tx: Transaction, friend: int) -> tuple[None, tuple[()]]:
+    tx.pushes.stops.stop(EVERYBODY, friend, "acme", "acme-shop", NOON, "test")
+    return None, ()
 
 
 @on_a_loop

@@ -247,6 +247,26 @@ async def test_wrong_pins_lock_the_ticket_for_a_while(engine: Engine) -> None:
 
 
 @on_a_loop
+async def test_many_tickets_do_not_search_for_the_pin(engine: Engine) -> None:
+    """After a hundred wrong ones on all tickets of a shop together, none is taken that day."""
+    async with opened(engine, coupon()) as store:
+        held = [await handed_out(store, user=user) for user in range(21)]
+
+        async def stamp(token: str, pin: str, at: int = NOON) -> Refusal | None:
+            return await store.run(coupons.stamp_by_pin, PinStamp(token, pin, at))
+
+        for token in held[:20]:
+            for number in range(5):
+                assert await stamp(token, f"000{number}") is Refusal.COUPON_PIN_WRONG
+        assert await stamp(held[20], PIN) is Refusal.COUPON_PIN_LOCKED
+        by_staff = await store.run(
+            coupons.stamp_by_staff, StaffStamp(ACME, held[19], "token:1", NOON)
+        )
+        assert by_staff.state == "used"
+        assert await stamp(held[20], PIN, NOON + DAY) is None
+
+
+@on_a_loop
 async def test_a_pin_opens_only_what_it_is_for(engine: Engine) -> None:
     """A coupon for staff's devices takes no PIN, one for the PIN no device, a code no PIN."""
     by_staff, by_pin = coupon(id="s", stamp="staff"), coupon(id="p", stamp="pin")

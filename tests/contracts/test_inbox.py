@@ -207,7 +207,7 @@ async def test_what_cannot_be_sent_is_refused(engine: Engine) -> None:
         theirs = sending(scope=OTHER, text="x")
         assert await refusal(store, send, theirs) is Refusal.NOT_FOUND
         assert await refusal(store, send, sending(template=7)) is Refusal.UNKNOWN_REFERENCE
-        assert await store.run(send, sending(friend=4, text="x"))
+        assert (await store.run(send, sending(friend=4, text="x"))).costs == 1
     assert engine.rows("SELECT count(*) FROM outbox") == [(1,)]
 
 

@@ -1,4 +1,6 @@
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from metrics.registry import BY_NAME, METRICS, page
@@ -30,6 +32,37 @@ def test_an_advertiser_has_counters_with_closed_labels_only() -> None:
         if metric.scope == "advertiser":
             assert metric.kind == "counter"
             assert all(values for label, values in metric.labels.items() if label != "advertiser")
+
+
+def _counted() -> Iterator[tuple[str, int]]:
+    """Every metric that code counts by a fact, with how many labels beside the advertiser."""
+    for folder in ("adapters", "gateway"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            tree = ast.parse(path.read_text())
+            constants = {
+                target.id: node.value.value
+                for node in tree.body
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            for node in ast.walk(tree):
+                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                    continue
+                if node.func.id == "Counted":
+                    metric, labels = node.args[1:3]
+                    name = metric.value if isinstance(metric, ast.Constant) else ""
+                    name = constants[metric.id] if isinstance(metric, ast.Name) else name
+                    yield name, len(labels.elts) if isinstance(labels, ast.Tuple) else -1
+
+
+def test_what_is_counted_is_in_the_table() -> None:
+    """A fact of another metric, or with other labels, would be counted nowhere."""
+    counted = list(_counted())
+    assert "line_messages_total" in {name for name, _ in counted}
+    for name, labels in counted:
+        assert BY_NAME[name].scope == "advertiser"
+        assert labels in (len(BY_NAME[name].labels) - 1, -1)
 
 
 def test_alarms_ask_for_metrics_that_exist() -> None:

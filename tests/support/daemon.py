@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -233,6 +234,13 @@ class Daemon:
         """Where its public listener is."""
         return f"http://127.0.0.1:{self.public}"
 
+    @property
+    def resident_mb(self) -> float:
+        """The memory that it holds at the moment."""
+        status = Path(f"/proc/{self.running.pid}/status").read_text()
+        (kilobytes,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
+        return int(kilobytes) / 1024
+
     def readiness(self) -> str:
         """What ``/readyz`` says; nothing where nobody answers."""
         try:
@@ -251,6 +259,15 @@ class Daemon:
             for sample in family.samples
             if sample.name == f"gateway_{name}" and labels.items() <= sample.labels.items()
         )
+
+    def histogram(self, name: str) -> dict[str, float]:
+        """By bound, ``+Inf`` the last: how many values of ``name`` (without prefix) are below."""
+        return {
+            sample.labels["le"]: sample.value
+            for family in text_string_to_metric_families(self._get("/metrics"))
+            for sample in family.samples
+            if sample.name == f"gateway_{name}_bucket"
+        }
 
     def post(
         self,

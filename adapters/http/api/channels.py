@@ -1,5 +1,6 @@
 """Channels: how they are doing, and the check of their set-up."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -20,7 +21,9 @@ from gateway.usecases.views import Instant, written
 
 _TAG = "channels"
 
-CHANNEL: Mapping[str, Any] = {"type": "string", "pattern": "^[a-z0-9-]{1,40}$"}
+_ID = re.compile("[a-z0-9-]{1,40}")
+
+CHANNEL: Mapping[str, Any] = {"type": "string", "pattern": f"^{_ID.pattern}$"}
 """The schema of a path parameter that is a channel's id."""
 
 Checking = Callable[[Channel], Awaitable[Sequence[Check]]]
@@ -162,7 +165,8 @@ async def found_channel(ask: Ask[Any, Any], reader: ChannelReading) -> Channel:
     Raises:
         Refused: there is none of that id in the scope.
     """
-    channel = await ask.read(reader.channel, ask.scope, ask.parameters["id"])
+    id_ = ask.parameters["id"]
+    channel = await ask.read(reader.channel, ask.scope, id_) if _ID.fullmatch(id_) else None
     if channel is None:
         raise Refused(Refusal.NOT_FOUND)
     return channel

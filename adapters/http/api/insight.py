@@ -260,7 +260,7 @@ def endpoints(channels: ChannelReading, reader: InsightReading) -> list[Endpoint
             tag=_TAG,
             handler=report,
             answer=MonthReportView,
-            further_types=("text/html; charset=utf-8",),
+            further_types=("text/html",),
             segments=of_month,
             description="With `Accept: text/html` a page to be printed.",
         ),

@@ -172,8 +172,9 @@ def _question(language: Language, question: Question, given: Sequence[str], is_w
         hints.append(_MOST.to(language, most=question.most))
     make = _text if question.kind == "text" else _options
     return markup(
-        "<fieldset{mark}><legend>{text} <small>{hint}</small></legend>{fields}</fieldset>",
-        mark=Html(' aria-invalid="true"') if is_wrong else Html(""),
+        "<fieldset{mark}><legend{looks}>{text} <small>{hint}</small></legend>{fields}</fieldset>",
+        mark=_marked('aria-invalid="true"', is_wrong),
+        looks=_marked('class="bad"', is_wrong),
         text=question.text,
         hint="・".join(hints) if language == "ja" else ", ".join(hints),
         fields=make(question, given),

@@ -80,9 +80,7 @@ def _heard(friend: Friend, event: Event) -> Friend:
     return _replace(friend, last_at=max(friend.last_at, event.at))
 
 
-def _ruled(
-    channel: Channel, friend: Friend, event: Event, found: tuple[int, Rule]
-) -> Decision:
+def _ruled(channel: Channel, friend: Friend, event: Event, found: tuple[int, Rule]) -> Decision:
     ordinal, rule = found
     friend = _heard(friend, event)
     void = None
@@ -124,10 +122,9 @@ def _uniform(channel: Channel, event: Event) -> tuple[Message, ...]:
 
 def _holds(channel: Channel, hours: str, at: int) -> bool:
     """Whether a table of hours, or with ``!`` its opposite, holds at an instant."""
-    if hours == ALWAYS:
-        return True
-    wanted = not hours.startswith("!")
-    return is_open(_table(channel.hours, hours.removeprefix("!")), at) == wanted
+    name = hours.removeprefix("!")
+    wanted = name == hours
+    return wanted if name == ALWAYS else is_open(_table(channel.hours, name), at) == wanted
 
 
 def _table(tables: Sequence[Hours], name: str) -> Hours:

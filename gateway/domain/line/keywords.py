@@ -22,9 +22,10 @@ from gateway.domain.line.texts import scalars
 
 MOST_CHARACTERS = 5_000
 MOST_KEYWORD = 300
-MOST_EFFORT = 20_000
-"""Instructions of RE2 that the expressions of a channel may have together. The worst text takes
-5 µs for each: a hostile friend holds the transaction for a tenth of a second, not longer."""
+MOST_EFFORT = 4_000
+"""Instructions of RE2 that the expressions of a channel may have together; some 50 are usual for
+one. The worst text takes up to 10 µs for each: a hostile friend holds the transaction, and so all
+other shops, for some hundredths of a second, not longer."""
 
 _MOST_EFFORT_OF_ONE = 2_000
 _MOST_CHANNELS = 1024

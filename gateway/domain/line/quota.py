@@ -44,6 +44,11 @@ class Quota(msgspec.Struct, frozen=True):
             return None
         return max(0, self.monthly_limit - self.used - self.spent - self.reserved)
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the platform takes nothing more; what is promised may still be sent."""
+        return self.kind == "limited" and self.used + self.spent >= self.monthly_limit
+
     def has_room(self, count: int) -> bool:
         """Whether ``count`` more may be promised. Of what nobody knows, nothing is promised."""
         if not self.kind:

@@ -341,6 +341,28 @@ def test_a_body_has_a_most(shape: str) -> None:
     run(test)
 
 
+def test_large_bodies_on_their_way_share_their_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers who hold back the ends of large bodies fill no memory, and small ones pass."""
+    monkeypatch.setattr("adapters.http.server._SMALL", 1_000)
+
+    async def test(up: Edge) -> None:
+        slow = message(b"", CLOSE, "Content-Length: 50000", length=False)
+        async with up.connected() as (reader, writer):
+            writer.write(slow + bytes(49_999))
+            await up.until(lambda: up.listener.held_bytes == 48_999)
+            [large] = await up.ask(slow, bytes(20_000))
+            assert (large.status, large.problem["reason"]) == (413, "body_too_large")
+            few = message(b"", CLOSE, "Content-Length: 900", length=False)
+            [small] = await up.ask(few, bytes(900))
+            assert (small.status, small.body) == (200, b"900")
+            writer.write(b"\0")
+            [first] = parsed(await reader.read())
+            assert (first.status, first.body) == (200, b"50000")
+        assert up.listener.held_bytes == 0
+
+    run(test, large_bytes=60_000)
+
+
 def test_a_body_that_is_announced_too_large_is_not_waited_for() -> None:
     """413 comes before the first byte of the body."""
 

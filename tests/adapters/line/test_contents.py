@@ -26,6 +26,7 @@ from gateway.domain.line.events import Event
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import SECOND, Counted, Draw, Ids, Seed
 from gateway.main import inbox
+from gateway.main.chores import Pace
 from gateway.main.parts import Deps
 from gateway.ports import Transaction
 from gateway.ports.contents import ContentSource
@@ -33,7 +34,7 @@ from gateway.ports.outbox import Claimed, Outcome
 from gateway.usecases import contents
 from tests.adapters.line.sending_world import Hand, ours, tokens_of
 from tests.adapters.line.simulator.world import World, in_world
-from tests.support.stores import Engine, Recorder, dialect_of, on_a_loop, sqlite_engine
+from tests.support.stores import PATIENCE, Engine, Recorder, dialect_of, on_a_loop, sqlite_engine
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
 DAY = 86_400
@@ -227,12 +228,13 @@ async def test_a_platform_in_trouble_is_asked_later(world: World, desk: Desk) ->
     message = sent(world.hana.send_image())
     await desk.ask(message)
     faults = world.platform.faults
-    for switch in (
+    switches: tuple[Callable[[], None], ...] = (
         lambda: faults.fail(status=500, probability=1.0),
         lambda: faults.fail(status=429, probability=1.0),
         lambda: faults.cut_before(probability=1.0),
         lambda: faults.lose_answers(probability=1.0),
-    ):
+    )
+    for switch in switches:
         switch()
         outcome = await desk.fetch(message)
         assert outcome.state == "waiting"
@@ -296,6 +298,13 @@ def slowly(test: Callable[[Desk, Slow], Awaitable[None]]) -> Callable[..., None]
     return run
 
 
+async def finished(desk: Desk, fetcher: Fetcher, message: str) -> None:
+    """Look at a content until it is fetched; each look waits a moment itself."""
+    async with asyncio.timeout(PATIENCE):
+        while (await fetcher.carry_out(desk.effect(message))).state != "done":
+            pass
+
+
 @slowly
 async def test_a_long_one_outlives_its_attempt(desk: Desk, source: Slow) -> None:
     """It goes on meanwhile; whoever looks again finds it done, and it is fetched once."""
@@ -305,8 +314,7 @@ async def test_a_long_one_outlives_its_attempt(desk: Desk, source: Slow) -> None
         outcome = await fetcher.carry_out(desk.effect("1"))
         assert (outcome.state, outcome.tried) == ("waiting", False)
     source.let.set()
-    while (await fetcher.carry_out(desk.effect("1"))).state != "done":
-        pass  # each look waits a moment itself
+    await finished(desk, fetcher, "1")
     row = await desk.row("1")
     assert (row.state, row.media_type, row.bytes) == ("kept", "image/gif", 10)
     assert source.asked == ["1"]
@@ -342,8 +350,7 @@ async def test_what_is_taken_back_meanwhile_does_not_stay(desk: Desk, source: Sl
     await desk.store.run(take_back, "1")
     await desk.store.run(take_back, "2")
     source.let.set()
-    while (await fetcher.carry_out(desk.effect("1"))).state != "done":
-        pass  # each look waits a moment itself
+    await finished(desk, fetcher, "1")
     assert (await fetcher.carry_out(desk.effect("2"))).state == "done"
     assert source.asked == ["1"]
     assert desk.files == []
@@ -361,7 +368,7 @@ async def test_a_process_that_ends_leaves_nothing_half(desk: Desk, source: Slow)
     await fetcher.close()
     assert desk.files == []
     source.let.set()
-    assert (await desk.fetch("1")).state == "done"
+    await finished(desk, desk.fetcher(), "1")
     assert desk.files == ["1"]
 
 
@@ -372,7 +379,9 @@ async def test_a_disk_that_fails_is_tried_again(desk: Desk, source: Slow) -> Non
     source.let.set()
     desk.folder.parent.joinpath("blocked").write_bytes(b"")
     blocked = desk.fetcher(ContentFolder(desk.folder.parent / "blocked"))
-    outcome = await blocked.carry_out(desk.effect("1"))
+    async with asyncio.timeout(PATIENCE):
+        while not (outcome := await blocked.carry_out(desk.effect("1"))).tried:
+            pass
     assert (outcome.state, outcome.error) == ("waiting", "store_down")
     assert (await desk.row("1")).state == "waiting"
 
@@ -382,6 +391,7 @@ def test_the_daemon_takes_away_what_is_old(
 ) -> None:
     """Row and file, after the days that are configured; what is younger stays."""
     monkeypatch.setattr("gateway.main.inbox._LOOK_SECONDS", 0)
+    monkeypatch.setattr(Pace, "is_even", True)  # forty days pass in no time
     (tmp_path / "config.toml").write_text(
         'public_url = "https://gw.example.jp"\n[line]\n[retention]\nline_content_days = 30\n'
     )

@@ -1,14 +1,15 @@
 """Whose an ID token is: the platform alone says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.line.login import LineLogins
+from adapters.line.login import UNDER_WAY, LineLogins
 from adapters.line.simulator.platform import Platform
 from gateway.errors import Refusal, Refused, Transient, Trouble
 from tests.support.stores import on_a_loop
@@ -81,6 +82,15 @@ async def answering(status: int, body: bytes) -> AsyncIterator[str]:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=status, body=body)
 
+    async with serving(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(
+    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """A platform that answers so."""
     runner = web.ServerRunner(web.Server(answer))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -119,6 +129,36 @@ async def test_a_platform_that_is_away_is_no_refusal() -> None:
         with pytest.raises(Transient) as away:
             await logins.verify("a.b.c", "1")
     assert away.value.reason is Trouble.LOGIN_DOWN
+
+
+@on_a_loop
+async def test_a_flood_of_tokens_does_not_take_all_connections() -> None:
+    """What comes beyond the bound is told to come again, and costs the platform no connection."""
+    most, asked_for, goes_on = 0, 0, asyncio.Event()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal most, asked_for
+        asked_for += 1
+        most = max(most, asked_for)
+        await goes_on.wait()
+        asked_for -= 1
+        return web.json_response({}, status=400)
+
+    async def flood(logins: LineLogins, count: int) -> Counter[Refusal | Trouble]:
+        async def one() -> Refusal | Trouble:
+            try:
+                return await why(logins, "a.b.c", "1")
+            finally:
+                if logins.is_full:  # all that may be are under way
+                    goes_on.set()
+
+        return Counter(await asyncio.gather(*(one() for _ in range(count))))
+
+    async with serving(answer) as url, asked(url) as logins:
+        told = await flood(logins, UNDER_WAY + 40)
+        assert told == {Refusal.ID_TOKEN_INVALID: UNDER_WAY, Trouble.LOGIN_DOWN: 40}
+        assert most <= UNDER_WAY
+        assert await flood(logins, 1) == {Refusal.ID_TOKEN_INVALID: 1}
 
 
 @on_a_loop

@@ -1,6 +1,7 @@
 """What is asked of the platform by the official package, and how its errors come back."""
 
 import asyncio
+import dataclasses
 import json
 import subprocess
 import sys
@@ -63,6 +64,15 @@ async def test_a_friend_has_a_name(world: World, line: LinePlatform, channel: Ch
     assert person.user == world.hana.user_id
     assert person.name == world.hana.person.name
     assert await trouble(line.profile(channel, "U" + "0" * 32)) is Trouble.PLATFORM_MISSING
+
+
+@asking
+async def test_a_name_with_half_an_emoji_is_still_a_name(
+    world: World, line: LinePlatform, channel: Channel
+) -> None:
+    """What no UTF-8 holds, and what PostgreSQL does not, are replaced; the rest of it stays."""
+    world.hana.person = dataclasses.replace(world.hana.person, name="花\ud83d\0子")
+    assert (await line.profile(channel, world.hana.user_id)).name == "花\ufffd\ufffd子"
 
 
 @asking

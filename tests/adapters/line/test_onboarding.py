@@ -1,18 +1,25 @@
 """A new account is walked through against the simulated platform, with each thing wrong once."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.line.onboarding import look
+from gateway import config
+from gateway.config import Config
 from gateway.domain.insight import day_of
 from gateway.domain.line.onboarding import Check, checks, is_right
-from gateway.main.onboarding import industries
+from gateway.errors import Misconfigured
+from gateway.main.onboarding import check_channel, industries
 from tests.adapters.line.sending_world import ours
 from tests.adapters.line.simulator.given import MENU, picture
 from tests.adapters.line.simulator.world import PUBLIC, World, in_world
 from tests.adapters.line.test_official import official
+from tests.support.stores import Engine, sqlite, sqlite_template
+
+__all__ = ["sqlite", "sqlite_template"]
 
 URL = f"{PUBLIC}/line/shop"
 
@@ -62,7 +69,7 @@ async def test_an_account_that_is_set_up_passes(world: World) -> None:
         "redelivery",
         "double_replies",
     ]
-    assert is_right(tuple(found.values()))
+    assert is_right(found.values())
     assert world.listener.bodies == [{"destination": world.channel.bot_user_id, "events": []}]
 
 
@@ -219,6 +226,41 @@ async def test_replies_of_the_manager_are_seen_in_its_figures(world: World) -> N
     assert (seen.manager.day, seen.manager.auto_responses) == ("2026-11-28", 3)
     found = {check.id: check for check in checks(channel, URL, seen, industries())}
     assert found["double_replies"].state == "failed"
+
+
+def test_the_command_walks_a_channel_of_the_store(sqlite: Engine, tmp_path: Path) -> None:
+    """From its configuration and its store alone; what it needs and does not find is told."""
+
+    @in_world()
+    async def run(world: World) -> None:
+        await prepared(world)
+        url, address = (
+            world.platform.url,
+            f"sqlite:///{sqlite.database().url.rpartition(':///')[2]}",
+        )
+        head = f'public_url = "{PUBLIC}"\n'
+        store = f'[storage]\nurl = "{address}"\n'
+        line = f'[line]\napi_url = "{url}"\ndata_api_url = "{url}"\n'
+
+        def configured(*parts: str) -> Config:
+            path = tmp_path / "config.toml"
+            path.write_text("".join(parts))
+            return config.load(path, {})
+
+        sqlite.provision(ours(world, bot_user_id=world.channel.bot_user_id))
+        found = await check_channel(configured(head, store, line), "shop")
+        by_id = {check.id: check for check in found}
+        assert failed(by_id) == ["greeting"]
+        assert by_id["webhook_test"].state == "passed"
+        for parts, said in (
+            ((head, store, line), "nothing: no such channel"),
+            ((head, store), "[line] is absent"),
+        ):
+            with pytest.raises(Misconfigured) as wrong:
+                await check_channel(configured(*parts), "nothing")
+            assert said in wrong.value.problems[0]
+
+    run()
 
 
 def test_the_list_of_trades_is_dated_and_says_where_it_is_from() -> None:

@@ -378,6 +378,25 @@ def _left_behind(tx: Transaction, given: tuple[int, list[Any]]) -> tuple[None, t
 
 
 @in_world()
+async def test_what_cannot_be_made_ready_is_no_end_of_others(world: World, engine: Engine) -> None:
+    """They are made ready together; the one at fault is tried alone, and told of in the log."""
+
+    def offer(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    async with office(world, engine, rooms=Rooms(offers={"coupon": offer})) as o:
+        await o.store.run(_named, ("shop", world.hana.user_id, "花子"))
+        bad = {"to": world.hana.user_id, "messages": [{"type": "coupon", "coupon": "autumn"}]}
+        await o.ask(
+            o.push("a", "{shop}1"), o.effect("push", "b", payload=bad), o.push("c", "{shop}2")
+        )
+        await o.finish()
+        assert o.states() == {"a": "done", "b": "unknown", "c": "done"}
+        assert {line["event"] for line in o.log.errors} == {"an effect failed"}
+        o.log.errors.clear()
+
+
+@in_world()
 async def test_a_channel_that_is_gone_sends_nothing(world: World, engine: Engine) -> None:
     """Its effects die, and say why."""
     async with office(world, engine) as o:

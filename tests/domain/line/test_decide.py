@@ -116,6 +116,12 @@ def test_the_other_tool_answers_where_it_is_named() -> None:
     assert decide(both, NEW, said("クーポン", 1)).messages == SHOP.reply[0].messages
 
 
+def test_outside_of_always_is_never() -> None:
+    """It is no table of hours, and its opposite no hours at all."""
+    channel = _replace(SHOP, uniform=(Uniform((text("?"),), hours="!always"),))
+    assert decide(channel, NEW, said("おはよう", 1)).messages == ()
+
+
 def test_rules_and_uniform_replies_keep_hours() -> None:
     """Noon of a holiday is outside of staff hours."""
     channel = _replace(

@@ -1,6 +1,5 @@
 """Surveys, friends and conversations of a shop of ``acme`` for tests of the API."""
 
-from itertools import count
 from typing import Any
 
 from gateway.domain.line.contents import Content, path_of
@@ -26,8 +25,6 @@ def given_survey(world: World, *answers: dict[str, list[str]], **changed: object
     return asked
 
 
-_numbers = count(1)
-
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
@@ -35,7 +32,8 @@ def given_writer(world: World, **changed: Any) -> Friend:
     """A new friend of the shop's, who wrote just now."""
     world.engine.provision(LIFF_SHOP)
     id_ = world.id()
-    made = friend(next(_numbers), **({"id": id_, "last_at": world.now, "unread": 1} | changed))
+    new = {"id": id_, "user": f"U{id_:032x}", "last_at": world.now, "unread": 1}
+    made = friend(**(new | changed))
 
     def keep(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
         tx.line.save(EVERYBODY, made)

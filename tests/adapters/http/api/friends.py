@@ -13,7 +13,7 @@ VIPS = Segment("vips", "acme", SHOP.id, Tagged("vip"))
 MENU = Link("menu", "acme", "https://shop.example.jp/menu")
 FLYER = Link("flyer", "acme", "https://line.me/R/ti/p/@acme", SHOP.id, "entry")
 
-_friends = count(8_000)
+_friends = count(7_000_000)
 
 
 def given_shop(world: World) -> None:

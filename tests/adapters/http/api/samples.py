@@ -212,6 +212,7 @@ SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ("GET", "/cards/{id}/holders/{friend}/points"): _of_a_holder,
     ("POST", "/cards/{id}/holders/{friend}/points"): _rewarded,
     ("POST", "/cards/{id}/holders/{friend}/points/{entry}/undo"): _taken_back,
+    ("GET", "/channels/{id}/check"): _of_channel,
     ("GET", "/channels/{id}/insight"): _of_channel,
     ("GET", "/channels/{id}/reports/{month}"): _of_month,
     ("PUT", "/channels/{id}/reports/{month}/notes"): _noted,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -111,12 +112,15 @@ def test_a_check_is_for_managers_of_the_channel(world: World) -> None:
     path = f"/channels/{SHOP.id}/check"
     assert world.get(path, token=world.token("manager", "other")).status == 404
     assert world.get(path, token=world.token("viewer", "acme")).status == 403
-    assert world.get("/channels/nothing/check").status == 404
+    for nothing in ("nothing", "%00", "x" * 200, "%F0%9F%8D%A3"):
+        assert world.get(f"/channels/{nothing}/check").status == 404
 
 
 def test_without_line_there_is_nothing_to_check(sqlite_template: Path, tmp_path: Path) -> None:
     """Channels are listed all the same."""
-    made = World(sqlite_template, tmp_path, lambda deps: part(deps).endpoints)
+    made = World(
+        sqlite_template, tmp_path, lambda deps: part(replace(deps, platform=None)).endpoints
+    )
     made.open()
     try:
         assert made.get("/channels").status == 200

@@ -103,7 +103,7 @@ async def test_an_incomplete_form_comes_back_as_it_was(sqlite: Engine) -> None:
         path = await path_of(shop)
         back = await shop.post(path, {"dishes/soup": "soup", "wish": "</textarea><b>"})
         assert back.status == 400
-        assert 'aria-invalid="true"><legend>お味は' in back.text
+        assert 'aria-invalid="true"><legend class="bad">お味は' in back.text
         assert 'value="soup" checked' in back.text
         assert "\n&lt;/textarea&gt;&lt;b&gt;</textarea>" in back.text
         assert (await shop.post(path, {"taste": "good", "x": "1"})).status == 400
