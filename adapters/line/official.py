@@ -1,16 +1,9 @@
 # ruff: noqa: D102 - the methods are those of the port, which tells what they mean
-"""Everything that is asked of the platform apart from sending, by the official package.
-
-Contents alone are fetched by our own client: the package would hold a video of hundreds of
-megabytes in memory before anybody could say that it is too large.
-"""
+"""What is asked of the platform apart from sending and from contents, by the official package."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
-
-import aiohttp
 
 from adapters.line.package import Package
 from adapters.line.tokens import Tokens
@@ -19,7 +12,6 @@ from gateway.domain.values import micros
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.ports.line_platform import (
     Bot,
-    Content,
     Endpoint,
     Followers,
     Json,
@@ -28,20 +20,13 @@ from gateway.ports.line_platform import (
     Tried,
 )
 
-_CONTENT_TIMEOUT = aiohttp.ClientTimeout(total=60.0, connect=3.0, sock_read=10.0)
-_PIECE = 65_536
 _MOST_PAGES = 1000
 
 
 class Official:
     """See :class:`gateway.ports.line_platform.LinePlatform`."""
 
-    def __init__(
-        self, *, session: aiohttp.ClientSession, tokens: Tokens, api_url: str, data_api_url: str
-    ) -> None:
-        self._session = session
-        self._tokens = tokens
-        self._data_url = data_api_url.rstrip("/")
+    def __init__(self, *, tokens: Tokens, api_url: str, data_api_url: str) -> None:
         self._package = Package(tokens, api_url, data_api_url)
         self._ask = self._package.ask
 
@@ -108,42 +93,6 @@ class Official:
             said.get("detail", ""),
             micros(datetime.fromisoformat(said["timestamp"])),
         )
-
-    # --- conversations ---
-
-    async def content(self, channel: Channel, message: str, most: int) -> Content | None:
-        url = f"{self._data_url}/v2/bot/message/{quote(message, safe='')}/content"
-        token = await self._tokens.of(channel)
-        try:
-            async with self._session.get(
-                url,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=_CONTENT_TIMEOUT,
-                allow_redirects=False,
-            ) as response:
-                if response.status == 200:
-                    return await _received(response, most)
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Transient(Trouble.PLATFORM_DOWN, type(error).__name__) from None
-        if status == 202:
-            return None
-        if status == 401:
-            self._tokens.drop(channel, token)  # another attempt gets another token
-        if status in (401, 408) or status >= 500:
-            raise Transient(Trouble.PLATFORM_DOWN, str(status))
-        if status == 429:
-            raise Transient(Trouble.PLATFORM_BUSY, str(status))
-        gone = status in (404, 410)
-        raise Permanent(Trouble.PLATFORM_MISSING if gone else Trouble.PLATFORM_REFUSED, str(status))
-
-    async def show_loading(self, channel: Channel, user: str, seconds: int) -> None:
-        model = {"ShowLoadingAnimationRequest": {"chatId": user, "loadingSeconds": seconds}}
-        await self._ask(channel, "messaging", "show_loading_animation", model=model)
-
-    async def mark_read(self, channel: Channel, token: str) -> None:
-        model = {"MarkMessagesAsReadByTokenRequest": {"markAsReadToken": token}}
-        await self._ask(channel, "messaging", "mark_messages_as_read_by_token", model=model)
 
     # --- coupons ---
 
@@ -213,11 +162,6 @@ class Official:
             model = {"RichMenuBulkUnlinkRequest": {"userIds": list(users)}}
             await self._ask(channel, "messaging", "unlink_rich_menu_id_from_users", model=model)
 
-    async def menu_of(self, channel: Channel, user: str) -> str:
-        asked = self._ask(channel, "messaging", "get_rich_menu_id_of_user", user)
-        said = await _unless_missing(asked)
-        return "" if said is None else str(said["richMenuId"])
-
     async def menu_aliases(self, channel: Channel) -> Mapping[str, str]:
         said = await self._ask(channel, "messaging", "get_rich_menu_alias_list")
         return {alias["richMenuAliasId"]: alias["richMenuId"] for alias in said["aliases"]}
@@ -251,25 +195,6 @@ class Official:
         asked = self._ask(channel, "insight", "get_statistics_per_unit", unit, since, until)
         return _json(await asked)
 
-    # --- audiences ---
-
-    async def create_audience(self, channel: Channel, name: str, users: Sequence[str]) -> int:
-        wanted = {"description": name, "audiences": [{"id": user} for user in users]}
-        model = {"CreateAudienceGroupRequest": wanted}
-        said = await self._ask(channel, "audience", "create_audience_group", model=model)
-        return int(said["audienceGroupId"])
-
-    async def add_to_audience(self, channel: Channel, audience: int, users: Sequence[str]) -> None:
-        wanted = {"audienceGroupId": audience, "audiences": [{"id": user} for user in users]}
-        model = {"AddAudienceToAudienceGroupRequest": wanted}
-        await self._ask(channel, "audience", "add_audience_to_audience_group", model=model)
-
-    async def audience(self, channel: Channel, audience: int) -> Json:
-        return _json(await self._ask(channel, "audience", "get_audience_data", audience))
-
-    async def delete_audience(self, channel: Channel, audience: int) -> None:
-        await self._ask(channel, "audience", "delete_audience_group", audience)
-
     async def narrowcast(self, channel: Channel, request: str) -> Json:
         return _json(await self._ask(channel, "messaging", "get_narrowcast_progress", request))
 
@@ -289,12 +214,3 @@ async def _unless_missing(asked: Any) -> Any:
         if error.reason is Trouble.PLATFORM_MISSING:
             return None
         raise
-
-
-async def _received(response: aiohttp.ClientResponse, most: int) -> Content:
-    body = bytearray()
-    async for piece in response.content.iter_chunked(_PIECE):
-        body += piece
-        if len(body) > most:
-            raise Permanent(Trouble.PLATFORM_REFUSED, f"larger than {most} bytes")
-    return Content(response.content_type, bytes(body))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     Select,
     Table,
     and_,
@@ -238,7 +239,7 @@ def _due(dialect: Dialect) -> Select[Any]:
     does not wait for such.
     """
     earlier = outbox.alias("earlier")
-    pushes = [literal_column(f"'{kind}'") for kind in HALTED]
+    pushes: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in HALTED]
     may_be_overtaken = and_(
         earlier.c.state == literal_column("'waiting'"),
         earlier.c.kind.in_(pushes),

@@ -49,5 +49,5 @@ async def _demo(seconds: int | None) -> int:
             code = await daemon.stopped(process)
     if code != 0:
         faults.append(f"the daemon did not stop cleanly (exit {code})")
-    summary.verdict(faults)
+    summary.verdict(show.maybe, faults)
     return 1 if faults else 0

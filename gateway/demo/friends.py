@@ -15,6 +15,9 @@ _SIZE = 8  # friends in the crowd of a shop
 _PATIENCE = 10.0
 """So many seconds a friend who came for one thing waits for an answer."""
 
+_LOOK = 0.3
+"""Seconds after which somebody who waits for news looks again."""
+
 _HABITS = Habits(tap=35, scan=20)
 
 _BREATH = 0.01
@@ -41,6 +44,8 @@ class Friends:
                     tasks.create_task(visit(shop))
                 if shop.card:
                     tasks.create_task(self._walk_in(shop))
+                if shop.push:
+                    tasks.create_task(self._reader(shop, end))
 
     async def _customer(self, shop: Shop) -> None:
         """Comes for the shop's offer, and uses it."""
@@ -59,6 +64,19 @@ class Friends:
         await self._phones.scan(friend, shop.account.id)
         await self._follow(shop, friend)
         await self._phones.scan(friend, shop.account.id)
+
+    async def _reader(self, shop: Shop, end: asyncio.Event) -> None:
+        """Stays, and follows the links in what is pushed."""
+        friend = shop.account.friend("読者 六子")
+        await self._follow(shop, friend)
+        await _ask(friend, shop.offer)
+        read = len(friend.inbox)
+        while not end.is_set():
+            fresh, read = len(friend.inbox) - read, len(friend.inbox)
+            for action in offered(friend, fresh) if fresh else ():
+                if parts_of(str(action.get("uri", "")))[0] == "r":
+                    await self._phones.open(friend, str(action["uri"]))
+            await asyncio.sleep(_LOOK)
 
     async def _asker(self, shop: Shop) -> None:
         """Wants to talk to people."""

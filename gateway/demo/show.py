@@ -43,14 +43,17 @@ class Show:
         self._friends = Friends(shops, self._phones, self._screen, platform.ids.seed)
         self._called: list[wiring.Played] = []
         self._calls: list[CallRecord] = []
+        self.maybe: list[str] = []
+        """Messages of which the gateway cannot know whether they arrived."""
 
     def welcome(self, folder: Path, *, endless: bool) -> None:
         """Say where everything is, and how to log in."""
         config = self._config
         ports = config.http.listen.port, config.admin.listen.port, config.metrics.listen.port
+        admin = f"http://127.0.0.1:{ports[1]}/api/v1/openapi.json"
         print(
             f"webhooks  http://127.0.0.1:{ports[0]}/twilio/voice  and  /line/…\n"
-            f"admin     http://127.0.0.1:{ports[1]}/api/v1/openapi.json\n"
+            f"admin     {admin}  (the console comes in a later release)\n"
             f"log-in    Authorization: Bearer {self._token('operator')}\n"
             f"metrics   http://127.0.0.1:{ports[2]}/metrics  and  /metrics/advertisers\n"
             f"log       {folder / LOG}\n" + ("Ctrl-C ends it.\n" if endless else ""),
@@ -94,8 +97,7 @@ class Show:
         summary.webhooks("calls", len(posts), sum(posts), advertisers)
         posts = [post.duplicate for post in self._platform.posts]
         summary.webhooks("messages", len(posts), sum(posts), comparison.messages.received)
-        for maybe in comparison.messages.maybe:
-            print(f"maybe: {maybe}")
+        self.maybe = comparison.messages.maybe
         return [*calls.compared(self._called, self._calls), *comparison.faults]
 
     def _token(self, role: Role) -> str:

@@ -27,10 +27,15 @@ def webhooks(of: str, count: int, twice: int, whose: Mapping[str, int]) -> None:
     print(", ".join((f"{count} webhooks, {twice} of them twice", *shares)))
 
 
-def verdict(faults: Sequence[str]) -> None:
-    """Print what went wrong, if anything."""
-    for fault in faults[:_MOST_SHOWN]:
-        print(f"WRONG: {fault}")
-    if len(faults) > _MOST_SHOWN:
-        print(f"WRONG: and {len(faults) - _MOST_SHOWN} more")
+def verdict(maybe: Sequence[str], faults: Sequence[str]) -> None:
+    """Print what nobody on our side can know, what went wrong, and whether all is equal."""
+    _some("maybe", maybe)
+    _some("WRONG", faults)
     print("NOT equal" if faults else "equal, call by call and friend by friend")
+
+
+def _some(what: str, lines: Sequence[str]) -> None:
+    for line in lines[:_MOST_SHOWN]:
+        print(f"{what}: {line}")
+    if len(lines) > _MOST_SHOWN:
+        print(f"{what}: and {len(lines) - _MOST_SHOWN} more")

@@ -128,7 +128,7 @@ def _holds(condition: Leaf, person: Person, now: int) -> bool:
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Condition).decode
+_decoder: msgspec.json.Decoder[Condition] = msgspec.json.Decoder(Condition)
 
 
 def encode_filter(condition: Condition) -> str:
@@ -138,7 +138,7 @@ def encode_filter(condition: Condition) -> str:
 
 def decode_filter(text: str) -> Condition:
     """The condition that :func:`encode_filter` made ``text`` of."""
-    return _decode(text)
+    return _decoder.decode(text)
 
 
 class Segment(msgspec.Struct, frozen=True):

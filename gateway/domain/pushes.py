@@ -225,7 +225,7 @@ def _quiet(span: str) -> Hours | None:
         spans = parse_spans(span)
     except ValueError:  # it ends where it begins
         return None
-    return Hours("quiet", (spans,) * 7, holidays="open")  # type: ignore[arg-type]  # seven of them
+    return Hours("quiet", (spans,) * 7, holidays="open")
 
 
 def after_quiet(quiet: str, at: int) -> int:

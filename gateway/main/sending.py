@@ -62,12 +62,7 @@ async def clients(config: Line) -> AsyncIterator[Clients]:
         connector=connector, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
         tokens = Tokens(session, config.api_url)
-        official = Official(
-            session=session,
-            tokens=tokens,
-            api_url=config.api_url,
-            data_api_url=config.data_api_url,
-        )
+        official = Official(tokens=tokens, api_url=config.api_url, data_api_url=config.data_api_url)
         try:
             messages = Messages(session, config.api_url, tokens)
             yield Clients(session=session, tokens=tokens, messages=messages, official=official)

@@ -70,14 +70,6 @@ class Tried(msgspec.Struct, frozen=True):
     """When (microseconds)."""
 
 
-class Content(msgspec.Struct, frozen=True):
-    """What a friend sent: an image, a video, a file."""
-
-    type: str
-    """Its media type, as the platform says."""
-    body: bytes
-
-
 class Followers(msgspec.Struct, frozen=True):
     """A page of the userIds of a channel's friends."""
 
@@ -117,27 +109,6 @@ class Accounts(Protocol):
 
     async def try_endpoint(self, channel: Channel, url: str = "") -> Tried:
         """Let the platform post an empty webhook, to ``url`` or to the one that is set."""
-
-
-class Contents(Protocol):
-    """What friends sent, while the platform keeps it."""
-
-    async def content(self, channel: Channel, message: str, most: int) -> Content | None:
-        """The content of a message, ``None`` while the platform prepares it.
-
-        Raises:
-            Permanent: it is gone (``platform_missing``), or larger than ``most`` bytes.
-        """
-
-
-class Chats(Protocol):
-    """Small courtesies towards a friend who waits."""
-
-    async def show_loading(self, channel: Channel, user: str, seconds: int) -> None:
-        """Let three dots dance for 5 to 60 seconds (a multiple of 5); one-to-one chats alone."""
-
-    async def mark_read(self, channel: Channel, token: str) -> None:
-        """Show that messages were read, by the ``markAsReadToken`` of the last one's event."""
 
 
 class CouponApi(Protocol):
@@ -184,9 +155,6 @@ class MenuLinks(Protocol):
     async def link_menu(self, channel: Channel, menu: str, users: Sequence[str]) -> None:
         """Show it to these friends (500 at most); with an empty ``menu`` what all see."""
 
-    async def menu_of(self, channel: Channel, user: str) -> str:
-        """What is linked to one friend; empty where nothing is."""
-
     async def menu_aliases(self, channel: Channel) -> Mapping[str, str]:
         """The richMenuId of each alias."""
 
@@ -217,19 +185,7 @@ class InsightApi(Protocol):
 
 
 class AudienceApi(Protocol):
-    """Audiences: lists of userIds that the platform keeps for narrowcasts."""
-
-    async def create_audience(self, channel: Channel, name: str, users: Sequence[str]) -> int:
-        """Make one of at most 10,000 userIds; returns its audienceGroupId."""
-
-    async def add_to_audience(self, channel: Channel, audience: int, users: Sequence[str]) -> None:
-        """Add at most 10,000 userIds."""
-
-    async def audience(self, channel: Channel, audience: int) -> Json:
-        """Its state (``IN_PROGRESS``, ``READY``, …), size and jobs."""
-
-    async def delete_audience(self, channel: Channel, audience: int) -> None:
-        """Take one away."""
+    """Audiences that the platform chooses: how its narrowcasts go."""
 
     async def narrowcast(self, channel: Channel, request: str) -> Json:
         """How far a narrowcast is: ``phase``, counts, for two weeks."""
@@ -239,8 +195,6 @@ class LinePlatform(
     Profiles,
     Months,
     Accounts,
-    Contents,
-    Chats,
     CouponApi,
     MenuApi,
     MenuLinks,

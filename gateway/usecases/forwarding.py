@@ -6,7 +6,6 @@ from gateway.domain.line.forwarding import GIVE_UP_SECONDS, KIND, stream_of
 from gateway.domain.values import EVERYBODY, SECOND, Draw
 from gateway.ports import Transaction
 
-
 PING_SECONDS = 60
 """One ping of the console goes on in so long. All pings of a channel are the same signed bytes: the
 tool, which gets them, could repeat them for ever, and a tool that is ourselves would.

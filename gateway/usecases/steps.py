@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.friends import Friend
+from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.pushes import (
     Message,
     RunState,
@@ -122,7 +122,7 @@ class _Unit:
                 self._tx, messages, _origin(series, step), (run.friend,), self._draw, self._now
             )
             # The friend's own stream: a step does not overtake what they were answered before.
-            stream = f"line/{series.channel}/{to.user}"
+            stream = stream_of(series.channel, to.user)
             self._send(series, step, "line.push", to.user, said[run.friend], stream)
         else:
             self._together.setdefault((series.id, step), []).append(to)

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.storage.database import reading
 from adapters.storage.pushes import PushReader
+from gateway.domain.access import Access
 from gateway.domain.audience import Segment, Tagged
 from gateway.domain.links import Link
 from gateway.domain.pushes import (
@@ -220,7 +221,7 @@ def test_refused_and_unknown_batches_are_told_apart(desk: Desk) -> None:
     hand_out(desk, push, 3)
     for state in ("dead", "unknown", "done"):
         (claimed,) = desk.claim(NOON)
-        outcome = accepted(claimed, NOON) if state == "done" else Outcome(state)  # type: ignore[arg-type]
+        outcome = accepted(claimed, NOON) if state == "done" else Outcome(state)
         desk.settle(NOON, (claimed, outcome))
     desk.work(NOON + SECOND)
     over = desk.push(push)
@@ -466,5 +467,5 @@ def test_recipients_are_forgotten_a_batch_at_a_time(desk: Desk) -> None:
     assert desk.push(push).sent == MULTICAST + 1
 
 
-def _access() -> pushes.Access:
-    return pushes.Access(8, "manager", "test", ("other",), NOON)
+def _access() -> Access:
+    return Access(8, "manager", "test", ("other",), NOON)

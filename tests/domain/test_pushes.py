@@ -1,7 +1,9 @@
 """Pushes and steps: quiet hours, days, and what is sent when."""
 
 from datetime import datetime
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -165,15 +167,11 @@ def test_a_series_begins_once_unless_it_may_again() -> None:
 # --- pushes ---
 
 
-def push(**given: object) -> Push:
+def push(**given: Any) -> Push:
     """A push that is being sent."""
     audience, said = encode_audience(Everyone()), encode_messages([{"type": "text", "text": "x"}])
     made = Push(1, "acme", "acme-shop", audience, said, 0, "token:1", 0, "sending", 0)
-    return made if not given else Push(**{**_fields(made), **given})
-
-
-def _fields(made: Push) -> dict[str, object]:
-    return {name: getattr(made, name) for name in Push.__struct_fields__}
+    return msgspec.structs.replace(made, **given)
 
 
 def test_a_push_knows_its_batches() -> None:

@@ -102,7 +102,7 @@ def test_a_demo_shows_no_secret_and_nobody_whole(demo: Demo) -> None:
     secrets = [folder / "auth_token", *folder.glob("*.secret"), *folder.glob("*.pin")]
     assert len(secrets) == 7
     assert {secret.stat().st_mode & 0o777 for secret in secrets} == {0o600}
-    api = re.search(r"^admin +http://(\S+?)(/\S+)/openapi.json$", demo.said, re.MULTILINE)
+    api = re.search(r"^admin +http://(\S+?)(/\S+)/openapi.json ", demo.said, re.MULTILINE)
     bearer = re.search(r"^log-in +Authorization: (Bearer \S+)$", demo.said, re.MULTILINE)
     assert api is not None
     assert bearer is not None

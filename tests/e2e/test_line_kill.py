@@ -5,11 +5,13 @@ import random
 from collections.abc import Mapping
 from time import monotonic
 
+import aiohttp
 import pytest
 
 from adapters.line.simulator import Channel, Crowd, Delivery, Friend, Habits
+from tests.e2e.test_cli import done
 from tests.support.daemon import Daemon, measured, wait_for
-from tests.support.line_daemon import WatchedPlatform, ask_for, platform_of, provisioning
+from tests.support.line_daemon import WatchedPlatform, platform_of, provisioning
 from tests.support.line_truth import Truth
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -22,7 +24,7 @@ READERS = 12  # friends of each shop who follow all along, and say nothing
 ASTRAY = Delivery(duplicates=0.2, disorder=0.1, batch=3, redeliveries=100, redelivery_seconds=0.2)
 HABITS = Habits(keyword=40, chatter=25, tap=20, scan=0, sticker=6, picture=0, unsend=0, block=2)
 
-Asked = dict[str, tuple[str, list[Friend]]]
+Readers = Mapping[str, list[Friend]]
 
 
 def test_no_message_is_lost_or_doubled_over_kills_under_load(on_each_store: Daemon) -> None:
@@ -40,6 +42,7 @@ async def _play(daemon: Daemon, kills: int) -> None:
     async with platform_of(daemon, SHOPS, seed=11, delivery=ASTRAY) as (platform, shops):
         daemon.migrate()
         daemon.apply(provisioning(shops))
+        token = done(daemon.cli("token", "create", "--role", "operator")).strip()
         daemon.start()
         await asyncio.to_thread(daemon.wait_until, "ready")
         readers = {shop: await _readers(account) for shop, account in shops.items()}
@@ -49,7 +52,7 @@ async def _play(daemon: Daemon, kills: int) -> None:
         faults.fail(status=500, probability=0.03, handled=True)
         faults.fail(status=503, probability=0.03)
         faults.fail(status=429, probability=0.03)
-        killed, asked = await _kill(daemon, platform, shops, readers, kills)
+        killed, asked = await _kill(daemon, platform, shops, _Pushes(daemon, token, readers), kills)
         faults.clear()
         await platform.settle()
         await asyncio.to_thread(_wait_until_sent, daemon)
@@ -62,10 +65,12 @@ async def _play(daemon: Daemon, kills: int) -> None:
         ]
         assert wrong == []
         replies = truth.states("line.reply")
+        requests = truth.states("line.push") + truth.states("line.multicast")
         measured(
             f"{kills} kills in {monotonic() - began:.0f} s; {len(platform.posts)} posts,"
             f" {len(truth.acknowledged)} events acknowledged and kept, {len(truth.to_answer)} to"
-            f" be answered; replies {dict(replies)}; {len(asked)} pushes, each taken once"
+            f" be answered; replies {dict(replies)}; {len(asked)} pushes in {requests.total()}"
+            " requests, each taken once"
         )
         assert replies["done"] > 0.6 * replies.total()
         assert len(asked) > kills
@@ -85,11 +90,11 @@ async def _kill(
     daemon: Daemon,
     platform: WatchedPlatform,
     shops: Mapping[str, Channel],
-    readers: Mapping[str, list[Friend]],
+    pushes: "_Pushes",
     kills: int,
-) -> tuple[list[int], Asked]:
-    """Let friends live and pushes go out over the kills; returns when those were, and the pushes
-    that were asked for.
+) -> tuple[list[int], Mapping[str, list[Friend]]]:
+    """Let friends live and pushes go out over the kills; returns when those were, and who has to
+    have got the pushes that were asked for.
     """
     rng = random.Random(20261122)
     end = asyncio.Event()
@@ -97,41 +102,63 @@ async def _kill(
         list(shops.values()), seed=3, size=60, keywords=("クーポン", "menu"), habits=HABITS
     )
     living = asyncio.create_task(crowd.run(rate=LOAD, until=end))
+    pushing = asyncio.create_task(pushes.run(end))
     killed: list[int] = []
-    asked: Asked = {}
     while len(killed) < kills:
-        await asyncio.to_thread(_push, daemon, platform, readers, asked)
-        await asyncio.sleep(rng.uniform(0.1, 0.7))  # the moment of the kill is what is tried
+        await asyncio.sleep(rng.uniform(0.1, 0.9))  # the moment of the kill is what is tried
         daemon.kill()
         killed.append(platform.clock())
         daemon.start()
         await asyncio.to_thread(daemon.wait_until, "ready")
     end.set()
-    await living
-    return killed, asked
+    await asyncio.gather(living, pushing)
+    return killed, pushes.asked
 
 
-def _push(
-    daemon: Daemon,
-    platform: WatchedPlatform,
-    readers: Mapping[str, list[Friend]],
-    asked: Asked,
-) -> None:
-    """Ask for a push to some readers, and a multicast to all, of each shop."""
-    effects = []
-    for shop, friends in readers.items():
-        for kind, to in [("multicast", friends), *(("push", [each]) for each in friends[:4])]:
-            key = f"test/{len(asked)}"
-            text = f"お知らせ{len(asked)}"
-            asked[key] = (text, to)
-            users = [friend.user_id for friend in to]
-            said = {"channel": shop, "messages": [{"type": "text", "text": text}]}
-            whom = users if kind == "multicast" else users[0]
-            effects.append({"kind": kind, "key": key, "to": whom} | said)
-    ask_for(daemon, effects, platform.clock())
+class _Pushes:
+    """Asks for a push to everyone of a shop, one after the other, over all kills.
+
+    Those that begin with a friend's name go out one by one, the others as multicasts.
+    """
+
+    def __init__(self, daemon: Daemon, token: str, readers: Readers) -> None:
+        listen = daemon.settings().admin.listen
+        self._url = f"http://{listen.host}:{listen.port}/api/v1/pushes"
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._readers = readers
+        self.asked: dict[str, list[Friend]] = {}
+
+    async def run(self, until: asyncio.Event) -> None:
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+            while not until.is_set():
+                for shop, readers in self._readers.items():
+                    text = f"お知らせ{len(self.asked)}。"
+                    self.asked[text] = readers
+                    singly = "{name}さん、" if len(self.asked) % 2 else ""
+                    await self._ask(session, shop, singly + text)
+
+    async def _ask(self, session: aiohttp.ClientSession, shop: str, text: str) -> None:
+        """Until it is there: with the same key it is there once, however often it is asked for."""
+        body = {
+            "channel": shop,
+            "everyone": True,
+            "messages": [{"type": "text", "text": text}],
+        }
+        key = {"Idempotency-Key": f"key-{len(self.asked)}"}
+        while True:
+            try:
+                async with session.post(self._url, json=body, headers=key) as answer:
+                    assert answer.status in (201, 503), await answer.text()
+                    if answer.status == 201:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)  # it was killed, and starts
 
 
 def _wait_until_sent(daemon: Daemon) -> None:
     """Until nothing is under way; a dead process's leases take some seconds to run out."""
-    waiting = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'leased')"
+    waiting = (
+        "SELECT (SELECT count(*) FROM outbox WHERE state IN ('waiting', 'leased'))"
+        " + (SELECT count(*) FROM pushes WHERE due_at IS NOT NULL)"
+    )
     wait_for(lambda: daemon.rows(waiting)[0][0] == 0, "messages still wait")

@@ -51,9 +51,8 @@ def _counted() -> Iterator[tuple[str, int]]:
                     continue
                 if node.func.id == "Counted":
                     metric, labels = node.args[1:3]
-                    name = metric.value if isinstance(metric, ast.Constant) else ""
-                    name = constants[metric.id] if isinstance(metric, ast.Name) else name
-                    yield name, len(labels.elts) if isinstance(labels, ast.Tuple) else -1
+                    name = getattr(metric, "value", None) or constants.get(ast.unparse(metric))
+                    yield str(name), len(labels.elts) if isinstance(labels, ast.Tuple) else -1
 
 
 def test_what_is_counted_is_in_the_table() -> None:

@@ -60,7 +60,7 @@ def user_of(ordinal: int) -> str:
 
 def friend(ordinal: int, **given: Any) -> Friend:
     """A friend of the shop, whose id is ``ordinal``."""
-    known = {
+    known: dict[str, Any] = {
         "channel": SHOP.id,
         "user": user_of(ordinal),
         "id": ordinal,

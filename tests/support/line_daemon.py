@@ -2,18 +2,13 @@
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from adapters.line.simulator import Channel, Platform
 from adapters.line.simulator.protocol import Answer, Call
-from adapters.storage.provisioning import RouteCache
-from adapters.storage.transaction import StoreTransaction
-from gateway.domain.effects import Effect
-from gateway.domain.values import EVERYBODY, Ids
-from gateway.main.store import connected
 from tests.adapters.twilio.forms import PUBLIC_URL
 from tests.support.daemon import PROVISIONING, Daemon
 
@@ -104,34 +99,3 @@ async def platform_of(
 def know(daemon: Daemon, url: str) -> None:
     """Let a daemon that is not running speak to LINE, and have it at ``url``."""
     daemon.environment |= {"GATEWAY_LINE_API_URL": url, "GATEWAY_LINE_DATA_API_URL": url}
-
-
-_ids = Ids(1023)  # no daemon of a test is the 1023rd on its store
-
-
-def ask_for(daemon: Daemon, effects: Iterable[Mapping[str, Any]], now: int) -> list[Effect]:
-    """Put effects into the outbox, as a use-case does; the daemon may run or not.
-
-    Each is given by ``kind`` (``push``, ``multicast``), ``key`` and what its payload says.
-    """
-    made = [_effect(given, now) for given in effects]
-    with connected(daemon.settings()) as (connection, sql):
-        tx = StoreTransaction(connection, sql, RouteCache())
-        for effect in made:
-            tx.outbox.add(EVERYBODY, effect)
-        tx.flush()
-        connection.commit()
-    return made
-
-
-def _effect(given: Mapping[str, Any], now: int) -> Effect:
-    payload = dict(given)
-    kind, key = payload.pop("kind"), payload.pop("key")
-    return Effect(
-        id=_ids.next(now),
-        advertiser="acme",
-        kind=f"line.{kind}",
-        key=key,
-        payload=json.dumps(payload, ensure_ascii=False),
-        due_at=now,
-    )

@@ -31,6 +31,7 @@ class Row:
     error: str | None
     tried_at: int | None
     ended_at: int | None
+    origin: str
 
 
 class Truth:
@@ -96,7 +97,8 @@ class Truth:
     def outbox(self) -> dict[str, Row]:
         """Everything that was to be done, by its key."""
         rows = self._daemon.rows(
-            "SELECT idempotency_key, kind, state, last_error, tried_at, ended_at FROM outbox"
+            "SELECT idempotency_key, kind, state, last_error, tried_at, ended_at, origin"
+            " FROM outbox"
         )
         return {row[0]: Row(*row) for row in rows}
 
@@ -176,23 +178,44 @@ class Truth:
     def _told(self, token: str) -> list[int | None]:
         return [attempt.status for attempt in self._platform.attempts[token]]
 
-    def wrong_pushes(self, asked: Mapping[str, tuple[str, Sequence[Friend]]]) -> Iterator[str]:
-        """A push that was not taken once under its one retry key, or that a friend did not get
-        once. ``asked`` are text and friends, who follow all along, by the effect's key.
+    def wrong_pushes(self, asked: Mapping[str, Sequence[Friend]]) -> Iterator[str]:
+        """A push that is not as it was asked for, a request of it that was not taken once under
+        its one retry key, or a friend who did not get it once. ``asked`` are friends who follow
+        all along, by the beginning of the text, which no other push has.
         """
+        rows = self._daemon.rows("SELECT id, messages, state, recipients, sent FROM pushes")
+        if len(rows) != len(asked):
+            yield f"{len(asked)} pushes were asked for, and {len(rows)} are there"
+        for id_, messages, state, recipients, sent in rows:
+            if (state, sent) != ("done", recipients):
+                yield f"{messages}: {state}, sent to {sent} of {recipients}"
+            taken = self._taken_of(id_)
+            if len(taken) != sent or len(set(taken)) != sent:
+                yield f"{messages}: went to {len(taken)} users, {len(set(taken))} different ones"
         keys = Counter(a.retry_key for a in self._platform.accepted if a.kind != "reply")
-        for key, (text, friends) in asked.items():
-            row = self.outbox[key]
-            if row.state != "done":
-                yield f"{key}: {row.state}, {row.error}"
-            if (count := keys.pop(retry_key(key), 0)) != 1:
-                yield f"{key}: taken {count} times under its retry key"
+        for row in self._rows_of(""):
+            if (count := keys.pop(retry_key(row.key), 0)) != 1:
+                yield f"{row.key}: taken {count} times under its retry key, and {row.state}"
+        yield from (f"a push that nobody asked for: {stranger}" for stranger in keys)
+        for text, friends in asked.items():
             for friend in friends:
-                got = sum(received.message.get("text") == text for received in friend.inbox)
+                got = sum(text in received.message["text"] for received in friend.inbox)
                 if got != 1:
-                    yield f"{key}: a friend got it {got} times"
-        for stranger in keys:
-            yield f"a push that nobody asked for: {stranger}"
+                    yield f"{text}: a friend got it {got} times"
+
+    def _rows_of(self, origin: str) -> list[Row]:
+        """The requests of a push, or of all pushes."""
+        return [
+            row
+            for row in self.outbox.values()
+            if row.origin.startswith("push:") and origin in ("", row.origin)
+        ]
+
+    def _taken_of(self, push: int) -> list[str]:
+        """The users for whom the platform took a push, one by one."""
+        keys = {retry_key(row.key) for row in self._rows_of(f"push:{push}")}
+        taken = [a for a in self._platform.accepted if a.retry_key in keys]
+        return [user for accepted in taken for user in accepted.to]
 
     def wrong_list(self) -> Iterator[str]:
         """`gateway outbox list` shows what is dead or unknown with its reason, and nothing else."""

@@ -7,6 +7,7 @@ may be somebody's name or number.
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ Values = Mapping[str, str]
 
 _DEEPEST = 60
 """Steps of a path, so that a message cannot use up the stack."""
+
+_MOST_UNKNOWN = 20
+"""So many fields that a table has not are told of."""
 
 
 def tell(found: list[str], path: str, problem: str) -> None:
@@ -324,9 +328,9 @@ class Object(Kind, frozen=True):
             tell(found, path, "is nested too deep; write it flatter")
             return
         before, kinds = len(found), self._kinds(value)
-        for name in value:
-            if name not in kinds:
-                tell(found, path, _unknown(name, kinds, self.what))
+        unknown = (name for name in value if name not in kinds)
+        for name in islice(unknown, _MOST_UNKNOWN):  # finding what is near takes a while
+            tell(found, path, _unknown(name, kinds, self.what))
         for name in self.needs:
             if name not in value:
                 tell(found, _at(path, name), "is missing; write it")

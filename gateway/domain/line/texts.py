@@ -41,11 +41,17 @@ def text_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+_LARGEST = 16
+"""Code points that what a reader takes for one character may have on average; a family of four with
+its skin tones has eleven. More are no text, and counting them takes the square of their number.
+"""
+
+
 def length(text: str, unit: Unit, most: int) -> int:
     """The length of ``text`` in ``unit``; exact only where it may be beyond ``most``."""
     if unit == "utf16":
         return text_length(text)
-    if len(text) <= most:
+    if not most < len(text) <= most * _LARGEST:
         return len(text)
     # A few labels with emoji need it; the daemon is spared its 3 MB until then.
     import grapheme  # noqa: PLC0415 - see above

@@ -295,12 +295,8 @@ async def test_the_simulated_platform_takes_what_we_ask_for(world: World, sqlite
     sqlite.provision(shop, *wanted)
     world.platform.faults.lose_answers(1, path="/v2/bot/coupon")
     url = world.platform.url
-    api = Official(
-        session=world.session,
-        tokens=Tokens(world.session, url, Hand()),
-        api_url=url,
-        data_api_url=url,
-    )
+    tokens = Tokens(world.session, url, Hand())
+    api = Official(tokens=tokens, api_url=url, data_api_url=url)
     now = [NOON]
     async with sqlite.store(limits=PATIENT) as store:
         sync = CouponSync(store=store, api=api, clock=lambda: now[0], log=Silent())

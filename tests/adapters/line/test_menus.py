@@ -134,12 +134,8 @@ class Shop:
 async def a_shop(world: World, engine: Engine) -> AsyncIterator[Shop]:
     url, recorder, log = world.platform.url, Recorder(), Lines()
     supply(engine, ours(world))
-    api = Official(
-        session=world.session,
-        tokens=Tokens(world.session, url, Hand()),
-        api_url=url,
-        data_api_url=url,
-    )
+    tokens = Tokens(world.session, url, Hand())
+    api = Official(tokens=tokens, api_url=url, data_api_url=url)
     async with engine.store(recorder, limits=PATIENT) as store:
         reader = MenuReader(store._database.dialect)
         sync = MenuSync(store=store, api=api, reader=reader, clock=world.clock, log=log)

@@ -29,7 +29,7 @@ Test = Callable[[World, LinePlatform, Channel], Awaitable[None]]
 async def official(world: World) -> AsyncIterator[Official]:
     tokens = Tokens(world.session, world.platform.url, Hand())
     url = world.platform.url
-    made = Official(session=world.session, tokens=tokens, api_url=url, data_api_url=url)
+    made = Official(tokens=tokens, api_url=url, data_api_url=url)
     try:
         yield made
     finally:
@@ -120,39 +120,6 @@ async def test_an_account_is_looked_at(world: World, line: LinePlatform, channel
 
 
 @asking
-async def test_contents_are_fetched_within_bounds(
-    world: World, line: LinePlatform, channel: Channel
-) -> None:
-    """An image as it is, nothing while a video is prepared, and nothing that is too large."""
-    sent = await world.hana.send_image(b"picture" * 1000)
-    content = await line.content(channel, sent.message_id, 7000)
-    assert content is not None
-    assert content.body == b"picture" * 1000
-    assert content.type.startswith("image/")
-    assert await trouble(line.content(channel, sent.message_id, 6999)) is Trouble.PLATFORM_REFUSED
-    assert await trouble(line.content(channel, "1/../2", 9)) is Trouble.PLATFORM_MISSING
-
-
-@asking
-async def test_who_waits_sees_dots(world: World, line: LinePlatform, channel: Channel) -> None:
-    """The loading indicator is shown to one friend; absurd seconds are refused."""
-    await line.show_loading(channel, world.hana.user_id, 20)
-    assert world.channel.loading == [(world.hana.user_id, 20)]
-    asked = line.show_loading(channel, world.hana.user_id, 7)
-    assert await trouble(asked) is Trouble.PLATFORM_REFUSED
-
-
-@asking
-async def test_messages_are_marked_as_read(
-    world: World, line: LinePlatform, channel: Channel
-) -> None:
-    """By the token that came with the message."""
-    said = await world.hana.say("やあ")
-    await line.mark_read(channel, said.event["message"]["markAsReadToken"])
-    assert world.channel.marked_read
-
-
-@asking
 async def test_coupons_live_and_end(world: World, line: LinePlatform, channel: Channel) -> None:
     """Made with every part of their reward, listed, looked at, closed once; strangers missing."""
     first = await line.create_coupon(channel, COUPON)
@@ -189,17 +156,16 @@ async def test_menus_are_made_shown_and_taken_away(
     """Image, default, links to friends and aliases; what is not there is empty."""
     hana = world.hana.user_id
     assert await line.default_menu(channel) == ""
-    assert await line.menu_of(channel, hana) == ""
     one, two = [await line.create_menu(channel, MENU) for _ in range(2)]
     for menu in (one, two):
         await line.set_menu_image(channel, menu, picture(), "image/png")
     assert {menu["richMenuId"] for menu in await line.menus(channel)} == {one, two}
     await line.show_menu(channel, one)
     await line.link_menu(channel, two, [hana])
-    assert (await line.default_menu(channel), await line.menu_of(channel, hana)) == (one, two)
+    assert (await line.default_menu(channel), world.channel.menu.linked) == (one, {hana: two})
     await line.link_menu(channel, "", [hana])
     await line.show_menu(channel, "")
-    assert (await line.default_menu(channel), await line.menu_of(channel, hana)) == ("", "")
+    assert (await line.default_menu(channel), world.channel.menu.linked) == ("", {})
     await line.set_menu_alias(channel, "tab", one)
     await line.set_menu_alias(channel, "tab", two)
     assert await line.menu_aliases(channel) == {"tab": two}
@@ -225,19 +191,6 @@ async def test_figures_are_passed_on(world: World, line: LinePlatform, channel: 
     assert "overview" in units
     missing = line.narrowcast(channel, "none")
     assert await trouble(missing) in (Trouble.PLATFORM_MISSING, Trouble.PLATFORM_REFUSED)
-
-
-@asking
-async def test_audiences_are_kept(world: World, line: LinePlatform, channel: Channel) -> None:
-    """Made of userIds, added to, looked at, deleted."""
-    one, two = [friend.user_id for friend in await world.crowd(2)]
-    audience = await line.create_audience(channel, "秋の客", [one])
-    await line.add_to_audience(channel, audience, [two])
-    said = await line.audience(channel, audience)
-    assert said["audienceGroup"]["description"] == "秋の客"
-    await line.delete_audience(channel, audience)
-    asked = line.audience(channel, audience)
-    assert await trouble(asked) in (Trouble.PLATFORM_MISSING, Trouble.PLATFORM_REFUSED)
 
 
 @asking
@@ -277,10 +230,9 @@ def test_a_platform_that_is_away_is_told_at_once() -> None:
         async with aiohttp.ClientSession() as session:
             tokens = Tokens(session, "http://127.0.0.1:9")
             away = "http://127.0.0.1:9"
-            line = Official(session=session, tokens=tokens, api_url=away, data_api_url=away)
+            line = Official(tokens=tokens, api_url=away, data_api_url=away)
             channel = Channel("shop", "acme", "1", "s")
             assert await trouble(line.bot(channel)) is Trouble.PLATFORM_DOWN
-            assert await trouble(line.content(channel, "1", 9)) is Trouble.PLATFORM_DOWN
             line.close()
 
     asyncio.run(ask())
@@ -296,7 +248,7 @@ async def main():
     async with aiohttp.ClientSession() as session:
         url = "http://127.0.0.1:9"
         tokens = Tokens(session, url)
-        line = Official(session=session, tokens=tokens, api_url=url, data_api_url=url)
+        line = Official(tokens=tokens, api_url=url, data_api_url=url)
         before = [name for name in sys.modules if name.startswith("linebot")]
         loading = asyncio.create_task(line.load())
         late = []

@@ -1,6 +1,7 @@
 """The tables of audience: tags, pushes, steps and links."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +23,7 @@ def upgrade() -> None:
     _links()
 
 
-def _partial(condition: str) -> dict[str, sa.TextClause]:
+def _partial(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
@@ -152,3 +153,20 @@ def _links() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def downgrade() -> None:
+    """Take the tables away again."""
+    for table in (
+        "link_entries",
+        "link_days",
+        "link_clicks",
+        "link_codes",
+        "step_runs",
+        "aggregation_units",
+        "push_recipients",
+        "pushes",
+        "push_stops",
+        "friend_tags",
+    ):
+        op.drop_table(table)
