@@ -5,7 +5,6 @@ written down first, and where an answer was lost the platform's list is looked t
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
@@ -14,6 +13,7 @@ from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.line_platform import CouponApi
+from gateway.ports.process import Log
 from gateway.usecases.coupon_platform import Work, claim, settle
 
 _LONGEST_ERROR = 300
@@ -22,16 +22,6 @@ _OPEN = ("RUNNING", "DRAFT")
 _CLOSED = (Trouble.PLATFORM_MISSING, Trouble.PLATFORM_GONE)
 
 _replace = msgspec.structs.replace
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def info(self, event: str, /, **fields: object) -> object:
-        """Something done."""
-
-    def warning(self, event: str, /, **fields: object) -> object:
-        """Something to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

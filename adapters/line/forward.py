@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Collection
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -28,6 +28,7 @@ from gateway.domain.line.forwarding import (
 from gateway.domain.values import SECOND, Counted
 from gateway.ports import Clock, Store
 from gateway.ports.outbox import Claimed, Outcome
+from gateway.ports.process import Log
 
 TIMEOUT_SECONDS = 10.0
 MOST_READ = 65_536
@@ -46,13 +47,6 @@ _HEADERS = {
     "User-Agent": f"Tsunagi/{__version__}",
     "Accept-Encoding": "identity",
 }
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def warning(self, event: str, /, **fields: object) -> object:
-        """Something to look at where there are many."""
 
 
 class PrivateAddress(OSError):

@@ -8,7 +8,7 @@ Source: https://developers.line.biz/en/reference/messaging-api/#get-insight
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from gateway.domain.insight import PlatformState, Sent, Told, date_of, day_of, month_days
 from gateway.domain.line.channel import Channel
@@ -16,6 +16,7 @@ from gateway.errors import Permanent, Transient
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.insight import Ask
 from gateway.ports.line_platform import InsightApi, Json
+from gateway.ports.process import Log
 from gateway.usecases.insight import (
     EXPECTED_AT_ONCE,
     Heard,
@@ -40,13 +41,6 @@ _DELIVERIES = {
 """LINE's words for how messages go out, and ours."""
 
 _STATES: frozenset[str] = frozenset(get_args(PlatformState))
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def warning(self, event: str, /, **fields: object) -> object:
-        """Something to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from gateway.errors import Permanent, Transient, Trouble
 from gateway.ports import Clock, Lane
 from gateway.ports.line_platform import MenuApi, MenuLinks
 from gateway.ports.menus import Linked, MenuReading, Placed
+from gateway.ports.process import Log
 from gateway.ports.reading import Reads
 from gateway.usecases import menus as usecases
 from gateway.usecases.menus import LEASE_SECONDS, Ended, Job, Look
@@ -46,19 +47,6 @@ _GONE = (Trouble.PLATFORM_MISSING, Trouble.PLATFORM_GONE)
 
 class MenuPlatform(MenuApi, MenuLinks, Protocol):
     """What is asked of the platform."""
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def info(self, event: str, /, **fields: object) -> object:
-        """Something done."""
-
-    def warning(self, event: str, /, **fields: object) -> object:
-        """Something to look at."""
-
-    def error(self, event: str, /, **fields: object) -> object:
-        """A fault of ours."""
 
 
 @dataclass

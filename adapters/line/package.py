@@ -20,7 +20,7 @@ from adapters.line.webhook import storable
 from gateway.domain.line.channel import Channel
 from gateway.errors import GatewayError, Permanent, Transient, Trouble
 
-Area = Literal["messaging", "contents", "insight", "audience"]
+Area = Literal["messaging", "contents", "insight"]
 """The parts of the platform's API, as the package divides them."""
 
 _THREADS = 4
@@ -38,11 +38,10 @@ class _Loaded:
     def __init__(self, api_url: str, data_api_url: str) -> None:
         self.models = {
             area: importlib.import_module(f"linebot.v3.{area}.models")
-            for area in ("messaging", "insight", "audience")
+            for area in ("messaging", "insight")
         }
         messaging = importlib.import_module("linebot.v3.messaging")
         insight = importlib.import_module("linebot.v3.insight")
-        audience = importlib.import_module("linebot.v3.audience")
         # Each part of the package has its own classes of the same names.
         self.refusals: tuple[type[Exception], ...] = tuple(
             importlib.import_module(f"linebot.v3.{area}.exceptions").ApiException
@@ -53,7 +52,6 @@ class _Loaded:
             "messaging": messaging.MessagingApi(_client(messaging, api_url)),
             "contents": messaging.MessagingApiBlob(_client(messaging, data_api_url)),
             "insight": insight.Insight(_client(insight, api_url)),
-            "audience": audience.ManageAudience(_client(audience, api_url)),
         }
 
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from adapters.line.webhook import (
     MOST_BODY,
@@ -20,6 +19,7 @@ from gateway.domain.line.forwarding import written
 from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route, Store
+from gateway.ports.process import Blocks, Log
 from gateway.usecases.line import IDS_AN_EVENT, Incoming, record
 
 PROVIDER = "line"
@@ -31,20 +31,6 @@ _UNIT_CHARACTERS = 20_000
 """So much of a body is kept in one transaction; the platform's have a few events. The others wait
 for it, so a larger body takes several: each event is kept once, whatever becomes of those after it.
 """
-
-
-class Blocks(Protocol):
-    """Makes ids that no other process makes."""
-
-    def block(self, now: int, count: int) -> int:
-        """The first of ``count`` ids that follow each other."""
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def warning(self, event: str, /, **fields: object) -> object:
-        """Something to look at where there are many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

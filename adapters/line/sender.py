@@ -16,6 +16,7 @@ from gateway.domain.values import SECOND, Counted, Seed
 from gateway.errors import Transient
 from gateway.ports import Clock, Lane, Store, UseCase
 from gateway.ports.outbox import HALTED, Claimed, Handlers, Outcome
+from gateway.ports.process import Blocks
 from gateway.ports.quota import Spent
 from gateway.usecases.sending import AT_ONCE, IDS_AN_EFFECT, Prepare, Prepared, is_ready
 
@@ -41,13 +42,6 @@ _encode = msgspec.json.encode
 _payload: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(
     dict[str, msgspec.Raw]
 )
-
-
-class Blocks(Protocol):
-    """Makes ids that no other process makes."""
-
-    def block(self, now: int, count: int) -> int:
-        """The first of ``count`` ids that follow each other."""
 
 
 class Sends(Protocol):

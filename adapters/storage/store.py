@@ -19,7 +19,6 @@ from adapters.storage.database import Away, Connection, Database, Rerun, Taken
 from adapters.storage.provisioning import EntitiesInTransaction, RouteCache
 from adapters.storage.readers import Readers
 from adapters.storage.transaction import Statements, StoreTransaction
-
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.values import EVERYBODY
 from gateway.errors import GatewayError, Permanent, Refused, Transient, Trouble

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, get_args
+from typing import get_args
 
 import msgspec
 
@@ -23,17 +23,8 @@ from adapters.twilio.webhook import (
 from gateway.domain.values import REJECT, Reply, masked
 from gateway.errors import Permanent, Refusal, Refused, Transient, Trouble
 from gateway.ports import Answer, Observer, Request, Route, Spool, Store
+from gateway.ports.process import Log
 from gateway.usecases.calls import Incoming, forward_from_cache, record
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def warning(self, event: str, /, **fields: object) -> object:
-        """Something to look at where there are many."""
-
-    def error(self, event: str, /, **fields: object) -> object:
-        """Something to look at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

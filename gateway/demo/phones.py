@@ -102,7 +102,9 @@ class Phones:
         if not shop.card:
             return
         url = f"{self._api}/cards/{shop.card}/codes"
-        async with self._platform.session.post(url, json={}, headers=self._headers) as response:
+        async with self._platform.session.post(
+            url, json={}, headers=self._headers, raise_for_status=True
+        ) as response:
             code = await response.json()
         page = f"{self._public_url}/p/{code['token']}"
         await self._get(page)

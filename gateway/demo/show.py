@@ -1,10 +1,13 @@
 """One run of the demonstration against a daemon that is ready: who plays, and what came of it."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+import aiohttp
 
 from gateway import main as wiring
 from gateway.config import Config
@@ -63,14 +66,23 @@ class Show:
     async def play(self, end: asyncio.Event) -> None:
         """Let the carrier call, friends live and shops work until ``end``; then let all that was
         begun come to its end.
+
+        Raises:
+            OSError: the daemon does not answer any more.
         """
-        async with asyncio.TaskGroup() as tasks:
-            called = tasks.create_task(calls.play(self._config, self._screen, end))
-            tasks.create_task(self._friends.play(end))
-            tasks.create_task(self._staff.play(end))
-            tasks.create_task(trouble(self._platform, self._screen, end))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                called = tasks.create_task(calls.play(self._config, self._screen, end))
+                tasks.create_task(self._friends.play(end))
+                tasks.create_task(self._staff.play(end))
+                tasks.create_task(trouble(self._platform, self._screen, end))
+        except ExceptionGroup as group:
+            if group.split(aiohttp.ClientError)[1] is not None:
+                raise
+            raise OSError("the daemon does not answer as it should, see its log") from group
         self._called = called.result()
-        await asyncio.wait_for(self._platform.settle(), PATIENCE)
+        with contextlib.suppress(TimeoutError):  # what is in flight then, the comparison tells
+            await asyncio.wait_for(self._platform.settle(), PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while await self._is_open() and time.monotonic() < deadline:  # noqa: ASYNC110 - it is the store that is asked
             await asyncio.sleep(0.2)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.domain.values import SECOND
 from gateway.errors import GatewayError, Transient
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.outbox import Claimed, Handlers, Outcome
+from gateway.ports.process import Log
 from gateway.usecases.outbox import AT_ONCE, LEASE_SECONDS, Claim, Settle, claim, settle
 
 IN_FLIGHT = 256
@@ -21,13 +22,6 @@ _REST_SECONDS = 1.0
 _DRAIN_SECONDS = 10.0
 """What is under way at the end has so long to come to something."""
 _MOST_FAULTS = 5
-
-
-class Log(Protocol):
-    """Where lines go; structlog's loggers are such."""
-
-    def error(self, event: str, /, **fields: object) -> object:
-        """A fault of ours."""
 
 
 class Worker:

@@ -126,6 +126,18 @@ def test_ctrl_c_ends_a_demo_with_its_summary(demo: Demo) -> None:
     assert "Traceback" not in demo.said
 
 
+@pytest.mark.parametrize("demo", [[]], indirect=True)
+def test_a_daemon_that_dies_fails_a_demo(demo: Demo) -> None:
+    """It is told in a line, the demo exits 1, and nothing of it stays."""
+    wait_for(demo.shows_life, "nothing was shown")
+    pid = demo.process.pid
+    [daemon] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(daemon), signal.SIGKILL)
+    assert demo.ended() == 1, demo.said
+    assert "gateway: the daemon does not answer as it should" in demo.said
+    assert "Traceback" not in demo.said
+
+
 @pytest.mark.parametrize("demo", [["--seconds", "6"]], indirect=True)
 def test_a_difference_fails_a_demo(demo: Demo) -> None:
     """What in the store is not as the platforms did it is told, and the demo exits 1: a call's

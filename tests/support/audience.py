@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -154,8 +154,8 @@ class Desk:
 
     def allow(self, limit: int | None, used: int = 0, now: int = NOON) -> None:
         """What the platform says of the month; ``None`` is no limit."""
-        kind = "none" if limit is None else "limited"
-        reading = quota.Reading(SHOP.id, "acme", kind, limit or 0, used, now)  # type: ignore[arg-type]
+        kind: Literal["none", "limited"] = "none" if limit is None else "limited"
+        reading = quota.Reading(SHOP.id, "acme", kind, limit or 0, used, now)
         self.run(quota.keep, reading)
 
     def create(

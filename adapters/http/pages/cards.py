@@ -24,6 +24,7 @@ from gateway.ports import Answer, Observer, Request, Route
 from gateway.ports.cards import CardReading
 from gateway.ports.line_platform import Accounts, Profiles
 from gateway.ports.login import Logins
+from gateway.ports.process import Blocks
 from gateway.ports.reading import Reads
 from gateway.usecases.card_codes import signing_key
 from gateway.usecases.card_points import IDS_A_SCAN, Scanned, Stand
@@ -41,13 +42,6 @@ class Platform(Accounts, Profiles, Protocol):
 class _Posted(msgspec.Struct):
     id_token: str
     pin: str = ""
-
-
-class Blocks(Protocol):
-    """Makes ids that no other process makes."""
-
-    def block(self, now: int, count: int) -> int:
-        """The first of ``count`` ids that follow each other."""
 
 
 class CardPages:

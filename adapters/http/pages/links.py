@@ -87,10 +87,8 @@ class LinkPages:
 
     async def _follow(self, request: Request) -> Answer:
         code = request.parameters["code"]
-        if not CODE.fullmatch(code):
-            raise Refused(Refusal.UNKNOWN_CODE)
-        who = _visitor(request)
-        now = request.received_at
+        await self._link(code)  # who tries out codes does not get as far as the writer
+        who, now = _visitor(request), request.received_at
         link = await self._store.run(follow, Visit(self._ids.next(now), code, now, who))
         channel = self._store.entity(Channel, link.channel) if link.kind == "entry" else None
         if who == "person" and channel is not None and self._knows(channel):

@@ -4,7 +4,7 @@ own id, for whoever LINE names.
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
 from gateway.ports.login import Logins
+from gateway.ports.process import Blocks
 from gateway.ports.reading import Reads
 from gateway.ports.surveys import SurveyReading
 from gateway.usecases.surveys import IDS_A_SUBMISSION, Outcome, Submission, submit
@@ -30,13 +31,6 @@ _MOST_BODY = 400_000
 class _Posted(msgspec.Struct):
     id_token: str
     answers: dict[str, str | list[str]]
-
-
-class Blocks(Protocol):
-    """Makes ids that no other process makes."""
-
-    def block(self, now: int, count: int) -> int:
-        """The first of ``count`` ids that follow each other."""
 
 
 class SurveyPages:

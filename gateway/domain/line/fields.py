@@ -22,6 +22,10 @@ Values = Mapping[str, str]
 _DEEPEST = 60
 """Steps of a path, so that a message cannot use up the stack."""
 
+_LONGEST = 50_000
+"""Characters of a text, its variables and doubled braces included, that is looked at; no limit of
+the platform comes near."""
+
 _MOST_UNKNOWN = 20
 """So many fields that a table has not are told of."""
 
@@ -127,6 +131,8 @@ class _Written(Kind, frozen=True):
     def _problem(self, value: Any) -> str | None:
         if not isinstance(value, str):
             return "is not a text; put it in quotes"
+        if len(value) > _LONGEST:  # looking closer takes a second for some
+            return f"has {len(value):,} characters; write a text that somebody reads"
         if problem := texts.unfit(value) or self._misused(value):
             return problem
         return self._unfit(value, self._put(value, texts.LEAST))

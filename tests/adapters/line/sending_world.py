@@ -67,6 +67,8 @@ class Lines:
     def error(self, event: str, /, **fields: object) -> None:
         self.errors.append({"event": event} | fields)
 
+    info = warning = error
+
 
 @dataclass
 class Office:

@@ -101,7 +101,7 @@ class Silent:
     def info(self, event: str, /, **fields: object) -> None:
         """Nothing."""
 
-    warning = info
+    warning = error = info
 
 
 @dataclass

@@ -165,7 +165,7 @@ class Silent:
     def warning(self, event: str, /, **fields: object) -> None:
         """Nothing."""
 
-    error = warning
+    info = error = warning
 
 
 @asynccontextmanager

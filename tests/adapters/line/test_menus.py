@@ -52,6 +52,8 @@ class Lines:
 
     error = warning
 
+    error = warning
+
 
 @dataclass
 class Shop:

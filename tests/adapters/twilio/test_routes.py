@@ -131,8 +131,7 @@ class StubLog:
     def warning(self, event: str, /, **fields: object) -> None:
         self.lines.append((event, fields))
 
-    def error(self, event: str, /, **fields: object) -> None:
-        self.lines.append((event, fields))
+    info = error = warning
 
 
 class Gateway:
