@@ -41,8 +41,6 @@ class Truth:
     """Surveys that were filled in, by shop."""
     clicks: int = 0
     """Short links that were followed."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """What pages said no to."""
 
 
 class Phones:
@@ -90,8 +88,7 @@ class Phones:
         """Have a coupon stamped: the staff type the shop's PIN."""
         shop = self._shops[friend.channel.id]
         status, _ = await self._post(url, data={"pin": shop.pin})
-        if status != 200:
-            self.truth.refused["stamps"] += 1
+        if status != 200:  # it was stamped before
             return
         self.truth.stamped.add(parts_of(url)[1])
         self._screen.friend(shop.id, friend.user_id, "coupon", "stamped")
@@ -112,9 +109,7 @@ class Phones:
         status, told = await self._post(page, json={"id_token": id_token})
         if status == 202:
             self._screen.friend(shop.id, friend.user_id, "scans", "is no friend yet")
-        elif status != 200:
-            self.truth.refused["scans"] += 1
-        else:
+        elif status == 200:
             card = told["card"]
             self.truth.cards[shop.id, friend.user_id] = (card["number"], card["points"])
             prizes = [prize["url"] for prize in told["prizes"] if prize["url"]]
@@ -130,7 +125,6 @@ class Phones:
             return
         status, _ = await self._post(url, data=form.filled)
         if status != 200:
-            self.truth.refused["answers"] += 1
             return
         shop = self._shops[friend.channel.id]
         self.truth.answered[shop.id] += 1

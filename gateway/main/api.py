@@ -1,8 +1,7 @@
 """The admin API: what serves it, and the tokens that open it."""
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -18,11 +17,11 @@ from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config
 from gateway.domain.access import Access, Role
 from gateway.domain.tenancy import Advertiser
-from gateway.domain.values import EVERYBODY, Ids, Seed
+from gateway.domain.values import EVERYBODY, Ids
 from gateway.errors import Misconfigured, Transient, Trouble
-from gateway.main.parts import Deps
+from gateway.main.parts import Chore, Deps, repeating
 from gateway.main.store import connected, database_of, provisioned
-from gateway.ports import Lane, Route, UseCase
+from gateway.ports import Route, UseCase
 from gateway.usecases import access as tokens
 from metrics.advertisers import Advertisers
 
@@ -42,10 +41,6 @@ def api_routes(
             raise Transient(Trouble.STORE_DOWN, "nothing provisioned was read yet")
         return Directory(cache.version, cache.advertisers)
 
-    def seed(now: int, ids: int) -> Seed:
-        first = deps.ids.block(now, ids) if ids else 0
-        return Seed(first, ids, secrets.token_bytes(16))
-
     ours = [
         *access.endpoints(directory),
         *calls.endpoints(CallSearches(deps.database.dialect)),
@@ -53,20 +48,14 @@ def api_routes(
     ]
     return routes.routes(
         [*ours, *endpoints],
-        Wiring(store, deps.config.timezone, seed),
+        Wiring(store, deps.config.timezone, deps.seed),
         Guard(store, TokenReader(deps.database.dialect), directory),
     )
 
 
-def api_chores(deps: Deps) -> dict[str, Callable[[], Awaitable[None]]]:
+def api_chores(deps: Deps) -> dict[str, Chore]:
     """What the API needs to be done again and again, by name."""
-
-    async def forget() -> None:
-        await asyncio.sleep(_HOUR)
-        while await deps.store.run(tokens.forget, deps.clock(), Lane.BACKGROUND):
-            pass  # a unit at a time, each behind the webhooks that wait
-
-    return {"api-repeats": forget}
+    return {"api-repeats": repeating(deps, _HOUR, tokens.forget)}
 
 
 def create_token(config: Config, role: Role, advertisers: Sequence[str], **named: Any) -> str:

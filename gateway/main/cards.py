@@ -3,7 +3,6 @@ where LINE comes in to all pages that open inside it.
 """
 
 import asyncio
-import secrets
 
 from adapters.http.api.cards import endpoints
 from adapters.http.pages.base import Pages
@@ -13,10 +12,9 @@ from adapters.http.pages.screen import screen_routes
 from adapters.storage.card_reader import CardReader
 from gateway.domain.line.channel import Channel
 from gateway.domain.surveys import Survey
-from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
 from gateway.main.audience import link_pages
-from gateway.main.parts import Chore, Deps, Part
+from gateway.main.parts import Chore, Deps, Part, repeating
 from gateway.ports import Lane, Store
 from gateway.usecases.card_chores import AT_ONCE, Noticing, expire, forget, notice
 
@@ -45,9 +43,9 @@ def part(deps: Deps) -> Part:
         admin=screen_routes(pages),
         endpoints=endpoints(reader),
         chores={
-            "cards-expire": _expiring(deps),
+            "cards-expire": repeating(deps, _LOOK_SECONDS, expire),
             "cards-notice": _noticing(deps),
-            "cards-forget": _forgetting(deps),
+            "cards-forget": repeating(deps, _HOUR, forget),
         },
     )
 
@@ -63,32 +61,13 @@ def _survey_channel(store: Store) -> Find:
     return find
 
 
-def _expiring(deps: Deps) -> Chore:
-    async def chore() -> None:
-        await asyncio.sleep(_LOOK_SECONDS)
-        while await deps.store.run(expire, deps.clock(), Lane.BACKGROUND):
-            pass  # a unit at a time, each behind the webhooks that wait
-
-    return chore
-
-
 def _noticing(deps: Deps) -> Chore:
     async def chore() -> None:
         await asyncio.sleep(_LOOK_SECONDS)
         looked_at = AT_ONCE
         while looked_at == AT_ONCE:
             now = deps.clock()
-            first = deps.ids.block(now, AT_ONCE)
-            asked = Noticing(now, Seed(first, AT_ONCE, secrets.token_bytes(16)))
+            asked = Noticing(now, deps.seed(now, AT_ONCE))
             looked_at = await deps.store.run(notice, asked, Lane.BACKGROUND)
-
-    return chore
-
-
-def _forgetting(deps: Deps) -> Chore:
-    async def chore() -> None:
-        await asyncio.sleep(_HOUR)
-        while await deps.store.run(forget, deps.clock(), Lane.BACKGROUND):
-            pass
 
     return chore

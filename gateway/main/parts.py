@@ -1,17 +1,18 @@
 """What the parts of the daemon are made of, and what they give to it."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from adapters.http.api.endpoint import Endpoint
 from adapters.http.server import SILENT
 from adapters.storage.database import Database
 from adapters.storage.store import SqlStore
 from gateway.config import Config
-from gateway.domain.values import Ids
-from gateway.ports import Clock, Observer, Route
+from gateway.domain.values import Ids, Seed
+from gateway.ports import Clock, Lane, Observer, Route, UseCase
 from gateway.ports.line_platform import LinePlatform
 from gateway.ports.login import Logins
 from gateway.ports.outbox import Handler
@@ -57,6 +58,46 @@ class Deps:
     """Who somebody is, likewise."""
     observer: Observer = SILENT
     """Who counts what pages refuse."""
+
+    def seed(self, now: int, ids: int) -> Seed:
+        """A new seed with ``ids`` ids."""
+        first = self.ids.block(now, ids) if ids else 0
+        return Seed(first, ids, secrets.token_bytes(16))
+
+
+def repeating(deps: Deps, seconds: float, use_case: UseCase[int]) -> Chore:
+    """Every so many seconds ``use_case`` of the time, until it finds nothing any more."""
+
+    async def chore() -> None:
+        await asyncio.sleep(seconds)
+        while await deps.store.run(use_case, deps.clock(), Lane.BACKGROUND):
+            pass  # a unit at a time, each behind the webhooks that wait
+
+    return chore
+
+
+class Sync(Protocol):
+    """Brings the platform in line with what is provisioned."""
+
+    async def once(self) -> int:
+        """One piece; 0 where there was nothing to do."""
+
+
+def syncing(deps: Deps, sync: Sync, seconds: float) -> Chore:
+    """``sync`` whenever something new was provisioned, and every so many seconds in any case."""
+    seen, looked_at = -1, 0.0
+
+    async def chore() -> None:
+        nonlocal seen, looked_at
+        await asyncio.sleep(1)
+        now, version = asyncio.get_running_loop().time(), deps.store.cache.version
+        if version == seen and now - looked_at < seconds:
+            return
+        while await sync.once():
+            pass
+        seen, looked_at = version, now
+
+    return chore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,6 @@ class Sending:
     ) -> None:
         """``handlers`` are those of other rooms, by kind; ``rooms`` fill in what they offer."""
         self._deps = deps
-        self._clients = clients
         self._halted: frozenset[str] = frozenset()
         self._reader = OutboxReader(deps.database.dialect)
         self.quotas = Quotas(deps, clients.official)

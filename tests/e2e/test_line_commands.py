@@ -7,11 +7,15 @@ from contextlib import closing
 
 import pytest
 
+from adapters.storage.provisioning import RouteCache
+from adapters.storage.transaction import StoreTransaction
 from gateway.cli import main
+from gateway.domain.effects import Effect
+from gateway.domain.values import EVERYBODY, first_id
+from gateway.main.store import connected
 from tests.e2e.conftest import NewDaemon
 from tests.e2e.test_cli import complaints, done
 from tests.support.daemon import PROVISIONING, Daemon, free_port
-from tests.support.line_daemon import ask_for
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -87,11 +91,24 @@ def test_what_failed_is_listed_and_sent_again(
     now = time.time_ns() // 1000
     user = "U" + "7" * 32
     told = {"channel": "acme-shop", "to": user, "messages": []}
-    dead, sent = ask_for(
-        daemon,
-        [{"kind": "push", "key": "one", **told}, {"kind": "push", "key": "two", **told}],
-        now,
+    dead, sent = (
+        Effect(
+            id=first_id(now) + place,
+            advertiser="acme",
+            kind="line.push",
+            key=f"push-{place}",
+            payload=json.dumps(told),
+            due_at=now,
+            stream=f"line/acme-shop/{user}",
+        )
+        for place in range(2)
     )
+    with connected(daemon.settings()) as (connection, sql):
+        tx = StoreTransaction(connection, sql, RouteCache())
+        for effect in (dead, sent):
+            tx.outbox.add(EVERYBODY, effect)
+        tx.flush()
+        connection.commit()
     path = daemon.settings().storage.url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for effect, state, error in ((dead, "dead", "refused"), (sent, "done", None)):

@@ -125,7 +125,7 @@ def _answering() -> list[Endpoint]:
                 Refusal.QUOTA_TOO_SMALL,
                 Refusal.UNKNOWN_REFERENCE,
             ),
-            max_body=2_100_000,
+            max_body=300_000,  # five messages of 50 KB: more is not looked through
             description="Sent as a push, which counts against the channel's month. From then on "
             "people answer, until they give the conversation back or nobody writes for a while; "
             "the token that writes takes it, unless somebody has.",

@@ -235,7 +235,7 @@ def endpoints(
             body=PushBody,
             answer=PushView,
             status=201,
-            max_body=1_048_576,
+            max_body=300_000,  # five messages of 50 KB, or ten thousand friends
             refusals=(
                 Refusal.NOT_FOUND,
                 Refusal.UNKNOWN_CHANNEL,

@@ -99,6 +99,8 @@ class Office:
     def warning(self, event: str, /, **fields: object) -> None:
         self.lines.append(f"{event}: {fields['reason']}")
 
+    info = error = warning
+
 
 def office(store: SqlStore, engine: Engine, api: Any, clock: Callable[[], int] | None) -> Office:
     reader = InsightReader(engine.database().dialect)

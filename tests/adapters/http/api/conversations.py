@@ -32,7 +32,7 @@ def given_writer(world: World, **changed: Any) -> Friend:
     """A new friend of the shop's, who wrote just now."""
     world.engine.provision(LIFF_SHOP)
     id_ = world.id()
-    new = {"id": id_, "user": f"U{id_:032x}", "last_at": world.now, "unread": 1}
+    new: dict[str, Any] = {"id": id_, "user": f"U{id_:032x}", "last_at": world.now, "unread": 1}
     made = friend(**(new | changed))
 
     def keep(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
