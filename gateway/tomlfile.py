@@ -283,6 +283,19 @@ def secret(most: int) -> Check:
     return lambda value, folder: Secret(check(value, folder))
 
 
+def entries(least: int, most: int) -> Check:
+    """A list of ``least`` to ``most`` entries."""
+
+    def check(value: list[Any], _: Path) -> tuple[Any, ...]:
+        if len(value) > most:
+            raise Wrong("has too many entries", f"write at most {most}")
+        if len(value) < least:
+            raise Wrong("has too few entries", f"write {least} to {most}")
+        return tuple(value)
+
+    return check
+
+
 def anything(value: Any, _: Path) -> Any:
     """Whatever has the right kind."""
     return value

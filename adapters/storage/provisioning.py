@@ -66,6 +66,7 @@ class ProvisioningStatements:
 
 E = TypeVar("E")
 
+
 def _plain(value: object) -> str:
     """A secret as the text that it is; it is shown as dots elsewhere."""
     if isinstance(value, str):

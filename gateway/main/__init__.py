@@ -5,7 +5,6 @@
 is imported by those who play it: the daemon does without.
 """
 
-from adapters.storage.line_reader import Send
 from gateway.main.api import create_token, list_tokens, revoke_token
 from gateway.main.carrier import (
     SCENARIOS,
@@ -22,6 +21,7 @@ from gateway.main.daemon import serve
 from gateway.main.onboarding import check_channel
 from gateway.main.sending import stop_sends
 from gateway.main.shops import (
+    Send,
     find_channel,
     find_reply,
     list_failed,

@@ -25,6 +25,20 @@ from gateway.ports.cards import Holding
 from gateway.ports.surveys import SurveyRecord
 from gateway.usecases import outbox
 
+__all__ = [
+    "Send",
+    "find_channel",
+    "find_reply",
+    "list_failed",
+    "list_friends",
+    "list_holdings",
+    "list_sends",
+    "list_surveys",
+    "list_tickets",
+    "open_sends",
+    "resend",
+]
+
 R = TypeVar("R")
 
 _PAGE = 1000

@@ -63,6 +63,11 @@ def id_of(value: str, _: Path) -> str:
     return value
 
 
+def perhaps_id(value: str, folder: Path) -> str:
+    """An id, or nothing."""
+    return id_of(value, folder) if value else value
+
+
 def instant(value: datetime, _: Path) -> int:
     """An instant, in microseconds."""
     if value.tzinfo is None:

@@ -9,7 +9,7 @@ from gateway.domain.cards import SAME, Reward, ShopCard
 from gateway.domain.coupons.coupon import Coupon
 from gateway.domain.line.channel import Channel
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
-from gateway.tomlfile import Key, Secret, Wrong, anything, line, one_of, printable, whole
+from gateway.tomlfile import Key, Secret, Wrong, anything, entries, line, one_of, printable, whole
 
 _MOST_POINTS = 50
 _MOST_REWARDS = 10
@@ -19,12 +19,6 @@ def _pin(value: str, _: Path) -> str:
     if not re.fullmatch(r"[0-9]{4,12}", value):
         raise Wrong("is not a PIN", "write 4 to 12 digits")
     return Secret(value)
-
-
-def _rewards(value: list[dict[str, Any]], _: Path) -> tuple[dict[str, Any], ...]:
-    if len(value) > _MOST_REWARDS:
-        raise Wrong("has too many entries", f"write at most {_MOST_REWARDS}")
-    return tuple(value)
 
 
 REWARD: tuple[Key, ...] = (
@@ -54,7 +48,7 @@ SHOP_CARD: tuple[Key, ...] = (
     Key("title", str, printable(60), "What friends see.", example="Acme カード", required=True),
     Key("points", int, whole(1, _MOST_POINTS), "How many points fill it.", 10),
     Key("bonus", int, whole(0, _MOST_POINTS - 1), "Points that a first card begins with.", 0),
-    Key("rewards", list, _rewards, "What points are worth.", [], keys=REWARD),
+    Key("rewards", list, entries(0, _MOST_REWARDS), "What points are worth.", [], keys=REWARD),
     Key(
         "limit",
         str,

@@ -11,8 +11,17 @@ from urllib.parse import urlsplit
 from gateway.domain.coupons import premiums
 from gateway.domain.coupons.coupon import Coupon, Lottery
 from gateway.domain.line.messages import problems, variables_of
-from gateway.domain.values import micros
-from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
+from gateway.provisioning.audience import tag_of, tags_of
+from gateway.provisioning.base import (
+    ADVERTISER_KEY,
+    REMOVED,
+    Entry,
+    Everything,
+    Table,
+    id_of,
+    instant,
+    perhaps_id,
+)
 from gateway.tomlfile import Check, Key, Wrong, anything, line, one_of, printable, whole
 
 _MOST_YEN = 10_000_000_000
@@ -46,12 +55,6 @@ def _said(value: str, _: Path) -> str:
     return value
 
 
-def _instant(value: datetime, _: Path) -> int:
-    if value.tzinfo is None:
-        raise Wrong("has no offset", "write it like 2026-11-01T00:00:00+09:00")
-    return micros(value)
-
-
 def _https(value: str, _: Path) -> str:
     try:
         parts = urlsplit(value)
@@ -62,22 +65,6 @@ def _https(value: str, _: Path) -> str:
     if value and not (good and value.isascii() and value.isprintable() and " " not in value):
         raise Wrong("is not an https address", 'write it like "https://shop.example.jp/a.png"')
     return value
-
-
-def _tag(value: str, _: Path) -> str:
-    if not re.fullmatch(r"[a-z0-9-]{1,40}", value):
-        raise Wrong("is not a tag", "write 1 to 40 of a-z, 0-9 and -")
-    return value
-
-
-def _tags(value: list[str], _: Path) -> tuple[str, ...]:
-    if len(value) > _MOST_TAGS:
-        raise Wrong("has too many entries", f"write at most {_MOST_TAGS}")
-    return tuple(value)
-
-
-def _campaign(value: str, folder: Path) -> str:
-    return id_of(value, folder) if value else value
 
 
 def _reward(value: dict[str, Any], _: Path) -> dict[str, Any]:
@@ -175,7 +162,7 @@ COUPON: tuple[Key, ...] = (
     Key(
         "starts",
         datetime,
-        _instant,
+        instant,
         "From when on it is handed out.",
         example=datetime.fromisoformat("2026-11-01T00:00:00+09:00"),
         required=True,
@@ -183,7 +170,7 @@ COUPON: tuple[Key, ...] = (
     Key(
         "ends",
         datetime,
-        _instant,
+        instant,
         "The last instant at which it is good.",
         example=datetime.fromisoformat("2026-11-30T23:59:59+09:00"),
         required=True,
@@ -218,9 +205,9 @@ COUPON: tuple[Key, ...] = (
         "So many days before its end a friend is reminded, at 10 in the morning.",
         example=3,
     ),
-    Key("tags", list, _tags, "What who gets it is tagged with.", [], each=_tag),
+    Key("tags", list, tags_of(_MOST_TAGS), "What who gets it is tagged with.", [], each=tag_of),
     Key("lottery", dict, anything, "Not everybody gets it.", keys=LOTTERY),
-    Key("campaign", str, _campaign, "Coupons under one name are prizes of one campaign.", ""),
+    Key("campaign", str, perhaps_id, "Coupons under one name are prizes of one campaign.", ""),
     Key("campaign_limit", int, whole(1, 100), "How many of them a friend may get.", 1),
     Key("prize", int, whole(1, _MOST_YEN), "What it is worth, in yen.", example=3000),
     Key("price", int, whole(1, _MOST_YEN), "The smallest purchase, in yen.", example=1000),

@@ -12,9 +12,28 @@ from gateway.domain.line.channel import ALWAYS, Channel, Forward, Message, Rule,
 from gateway.domain.line.forwarding import is_public_url
 from gateway.domain.line.keywords import check_keywords
 from gateway.domain.line.messages import problems_of
-from gateway.domain.values import micros
-from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
-from gateway.tomlfile import Key, Secret, Wrong, anything, line, one_of, printable, secret, whole
+from gateway.provisioning.audience import tag_of, tags_of
+from gateway.provisioning.base import (
+    ADVERTISER_KEY,
+    REMOVED,
+    Entry,
+    Everything,
+    Table,
+    id_of,
+    instant,
+)
+from gateway.tomlfile import (
+    Key,
+    Secret,
+    Wrong,
+    anything,
+    entries,
+    line,
+    one_of,
+    printable,
+    secret,
+    whole,
+)
 
 _MOST_RULES = 500
 _MOST_SHOWN = 3
@@ -45,25 +64,10 @@ def perhaps_messages(value: list[Any], folder: Path) -> tuple[Message, ...]:
     return messages(value, folder) if value else ()
 
 
-def _tag(value: str, _: Path) -> str:
-    if not re.fullmatch(r"[a-z0-9-]{1,40}", value):
-        raise Wrong("is not a tag", "write 1 to 40 of a-z, 0-9 and -")
-    return value
-
-
 def _hours_name(value: str, _: Path) -> str:
     if not re.fullmatch(r"!?[a-z0-9-]{1,40}", value):
         raise Wrong("names no table of hours", 'write "always", its id, or "!" and its id')
     return value
-
-
-def _few(most: int) -> Any:
-    def check(value: list[Any], _: Path) -> tuple[Any, ...]:
-        if len(value) > most:
-            raise Wrong("has too many entries", f"write at most {most}")
-        return tuple(value)
-
-    return check
 
 
 def _forward_url(value: str, _: Path) -> str:
@@ -77,12 +81,6 @@ def _pin(value: str, _: Path) -> str:
     if not re.fullmatch(r"[!-~]{4,40}", value):
         raise Wrong("is not a PIN", "write 4 to 40 digits, letters or signs (ASCII)")
     return Secret(value)
-
-
-def _instant(value: datetime, _: Path) -> int:
-    if value.tzinfo is None:
-        raise Wrong("has no offset", "write it like 2026-11-01T10:00:00+09:00")
-    return micros(value)
 
 
 # --- the keys ---
@@ -136,7 +134,7 @@ RULE: tuple[Key, ...] = (
     ),
     Key("messages", list, perhaps_messages, "Up to 5 message objects that are answered.", []),
     _HOURS_KEY,
-    Key("tags", list, _few(10), "What the friend is tagged with.", [], each=_tag),
+    Key("tags", list, tags_of(10), "What the friend is tagged with.", [], each=tag_of),
     Key(
         "staff",
         str,
@@ -170,7 +168,7 @@ FORWARD: tuple[Key, ...] = (
         example="山田 花子",
         required=True,
     ),
-    Key("approved_at", datetime, _instant, "When.", example=_EXAMPLE, required=True),
+    Key("approved_at", datetime, instant, "When.", example=_EXAMPLE, required=True),
     Key("answerer", str, one_of("gateway", "forward"), "Who answers friends.", "gateway"),
 )
 """The keys of ``[line_channel.forward]``."""
@@ -227,9 +225,9 @@ LINE_CHANNEL: tuple[Key, ...] = (
         "For one who comes back after a block; else the greeting.",
         [],
     ),
-    Key("reply", list, _few(_MOST_RULES), "What is answered to what.", [], keys=RULE),
-    Key("uniform", list, _few(20), "What is answered otherwise.", [], keys=UNIFORM),
-    Key("hours", list, _few(20), "Tables of hours.", [], keys=HOURS),
+    Key("reply", list, entries(0, _MOST_RULES), "What is answered to what.", [], keys=RULE),
+    Key("uniform", list, entries(0, 20), "What is answered otherwise.", [], keys=UNIFORM),
+    Key("hours", list, entries(0, 20), "Tables of hours.", [], keys=HOURS),
     Key(
         "staff_minutes",
         int,

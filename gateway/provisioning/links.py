@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from gateway.domain.line.channel import Channel
 from gateway.domain.links import Link
 from gateway.provisioning.audience import of_channel, tag_of, tags_of
-from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Everything, Table, id_of
+from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Everything, Table, id_of, perhaps_id
 from gateway.tomlfile import Key, Wrong, line, one_of
 
 _LONGEST = 1_000  # what the platform takes as an address
@@ -41,14 +41,10 @@ def _is_private(host: str) -> bool:
         return host.endswith((".local", ".internal", ".localhost"))
 
 
-def _channel(value: str, folder: Path) -> str:
-    return id_of(value, folder) if value else value
-
-
 LINK: tuple[Key, ...] = (
     Key("id", str, id_of, "What messages call it: {link:…}.", example="menu", required=True),
     ADVERTISER_KEY,
-    Key("channel", str, _channel, "The channel it is for; empty: any of the advertiser's.", ""),
+    Key("channel", str, perhaps_id, "The channel it is for; empty: any of the advertiser's.", ""),
     Key(
         "url",
         str,

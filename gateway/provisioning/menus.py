@@ -33,7 +33,7 @@ from gateway.provisioning.pictures import (
     read_picture,
     tile_box,
 )
-from gateway.tomlfile import Key, Wrong, anything, instead, line, one_of, printable, whole
+from gateway.tomlfile import Key, Wrong, anything, entries, instead, line, one_of, printable, whole
 
 _MOST_AREAS = 20
 _MOST_SHOWN = 3
@@ -49,18 +49,6 @@ def _action(value: dict[str, Any], _: Path) -> dict[str, Any]:
     if found := action_problems(value, "menu"):
         raise Wrong("is not taken by the platform", f"mend: {' · '.join(found[:_MOST_SHOWN])}")
     return value
-
-
-def _areas(value: list[Any], _: Path) -> tuple[Any, ...]:
-    if len(value) > _MOST_AREAS:
-        raise Wrong("has too many entries", f"write at most {_MOST_AREAS}")
-    return tuple(value)
-
-
-def _cells(value: list[Any], _: Path) -> tuple[Any, ...]:
-    if not 1 <= len(value) <= _MOST_AREAS:
-        raise Wrong("is too short or too long", f"write 1 to {_MOST_AREAS} cells")
-    return tuple(value)
 
 
 def _grid(value: dict[str, Any], _: Path) -> dict[str, Any]:
@@ -113,7 +101,15 @@ CELL: tuple[Key, ...] = (
 GRID: tuple[Key, ...] = (
     Key("columns", int, whole(1, 5), "Tiles from left to right.", example=3, required=True),
     Key("rows", int, whole(1, 4), "Tiles from top to bottom.", example=2, required=True),
-    Key("cells", list, _cells, "The tiles, row by row.", example=[], required=True, keys=CELL),
+    Key(
+        "cells",
+        list,
+        entries(1, _MOST_AREAS),
+        "The tiles, row by row.",
+        example=[],
+        required=True,
+        keys=CELL,
+    ),
 )
 """The keys of ``[rich_menu.grid]``."""
 
@@ -136,7 +132,14 @@ RICH_MENU: tuple[Key, ...] = (
         "A JPEG or PNG of at most 1 MB, from the file's folder; without one the grid is drawn.",
         example="menu.png",
     ),
-    Key("areas", list, _areas, "Parts of the image that can be tapped.", [], keys=AREA),
+    Key(
+        "areas",
+        list,
+        entries(0, _MOST_AREAS),
+        "Parts of the image that can be tapped.",
+        [],
+        keys=AREA,
+    ),
     Key("grid", dict, _grid, "Tiles of one size in place of areas.", keys=GRID),
     Key("selected", bool, anything, "Whether it is open when the chat is.", True),
     Key("default", bool, anything, "Whether all see it who have none of their own.", False),

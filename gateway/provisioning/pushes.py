@@ -8,16 +8,15 @@ from typing import Any
 
 from gateway.domain.audience import TAG
 from gateway.domain.line.channel import Channel, Message
-from gateway.domain.line.messages import problems_of
 from gateway.domain.links import Link, named_in, replaced
 from gateway.domain.pushes import Step, StepSeries
 from gateway.provisioning.audience import CHANNEL_KEY, of_channel, tag_of, tags_of
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
+from gateway.provisioning.line import messages
 from gateway.tomlfile import Key, Wrong, anything, line, whole
 
 _MOST_STEPS = 50
 _MOST_STOPS = 10
-_MOST_SHOWN = 3
 _OURS = {"coupon": "coupon", "card": "shop_card"}
 """Objects of ours in messages, and the tables that they stand in; surveys look for themselves."""
 
@@ -38,10 +37,8 @@ def _time(value: str, _: Path) -> int:
     return int(found[1]) * 60 + int(found[2])
 
 
-def _messages(value: list[Any], _: Path) -> tuple[Message, ...]:
-    found = problems_of(replaced(value, lambda _: _SAMPLE))
-    if found:
-        raise Wrong("cannot be sent", f"mend: {' · '.join(found[:_MOST_SHOWN])}")
+def _messages(value: list[Any], folder: Path) -> tuple[Message, ...]:
+    messages(replaced(value, lambda _: _SAMPLE), folder)
     return tuple(value)
 
 

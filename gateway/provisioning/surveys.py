@@ -21,7 +21,7 @@ from gateway.provisioning.base import (
     instant,
 )
 from gateway.provisioning.line import perhaps_messages
-from gateway.tomlfile import Check, Key, Wrong, anything, line, one_of, printable, whole
+from gateway.tomlfile import Check, Key, Wrong, anything, entries, line, one_of, printable, whole
 
 _MOST_QUESTIONS = 20
 _MOST_OPTIONS = 30
@@ -52,21 +52,6 @@ def _id(value: str, _: Path) -> str:
     return value
 
 
-def _some(most: int) -> Check:
-    def check(value: list[Any], _: Path) -> list[Any]:
-        if not 1 <= len(value) <= most:
-            raise Wrong("has too many or too few entries", f"write 1 to {most}")
-        return value
-
-    return check
-
-
-def _few(value: list[Any], _: Path) -> list[Any]:
-    if len(value) > _MOST_OPTIONS:
-        raise Wrong("has too many entries", f"write at most {_MOST_OPTIONS}")
-    return value
-
-
 # --- the keys ---
 
 OPTION: tuple[Key, ...] = (
@@ -93,7 +78,7 @@ QUESTION: tuple[Key, ...] = (
         "choice: one option, choices: any number of them, text: in one's own words.",
         "choice",
     ),
-    Key("options", list, _few, "What can be chosen.", [], keys=OPTION),
+    Key("options", list, entries(0, _MOST_OPTIONS), "What can be chosen.", [], keys=OPTION),
     Key("required", bool, anything, "Whether it must be answered.", True),
     Key("most", int, whole(1, 2000), "Characters that a text may have.", 500),
 )
@@ -107,7 +92,7 @@ SURVEY: tuple[Key, ...] = (
     Key(
         "questions",
         list,
-        _some(_MOST_QUESTIONS),
+        entries(1, _MOST_QUESTIONS),
         f"1 to {_MOST_QUESTIONS} questions.",
         example=[{"id": "taste", "text": "…", "kind": "text"}],
         required=True,

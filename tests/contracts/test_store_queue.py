@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from adapters.storage.store import Limits, SqlStore
-
 from gateway.domain.routing import dial
 from gateway.errors import Transient, Trouble
 from gateway.ports import Fact, Lane, Transaction

@@ -110,9 +110,9 @@ def test_what_failed_is_listed_and_sent_again(
         tx.flush()
         connection.commit()
     path = daemon.settings().storage.url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as changing:
         for effect, state, error in ((dead, "dead", "refused"), (sent, "done", None)):
-            connection.execute(
+            changing.execute(
                 "UPDATE outbox SET state = ?, last_error = ?, ended_at = ? WHERE id = ?",
                 (state, error, now, effect.id),
             )

@@ -115,6 +115,9 @@ async def _kill(
     return killed, pushes.asked
 
 
+_PAUSE = 0.3  # seconds between two pushes: as many as go out meanwhile
+
+
 class _Pushes:
     """Asks for a push to everyone of a shop, one after the other, over all kills.
 
@@ -136,6 +139,7 @@ class _Pushes:
                     self.asked[text] = readers
                     singly = "{name}さん、" if len(self.asked) % 2 else ""
                     await self._ask(session, shop, singly + text)
+                    await asyncio.sleep(_PAUSE)
 
     async def _ask(self, session: aiohttp.ClientSession, shop: str, text: str) -> None:
         """Until it is there: with the same key it is there once, however often it is asked for."""

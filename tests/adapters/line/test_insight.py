@@ -101,6 +101,8 @@ class Office:
 
     info = error = warning
 
+    info = error = warning
+
 
 def office(store: SqlStore, engine: Engine, api: Any, clock: Callable[[], int] | None) -> Office:
     reader = InsightReader(engine.database().dialect)

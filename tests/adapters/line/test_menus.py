@@ -52,8 +52,6 @@ class Lines:
 
     error = warning
 
-    error = warning
-
 
 @dataclass
 class Shop:

@@ -182,9 +182,7 @@ SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ("GET", "/reports/calls"): lambda world: Sample(query="by=day"),
     ("GET", "/coupons/{id}"): _of_a_coupon,
     ("GET", "/coupons/{id}/tickets"): _of_a_coupon,
-    ("GET", "/friends/{id}/coupons"): lambda world: Sample(
-        {"id": str(given_ticket(world).friend)}
-    ),
+    ("GET", "/friends/{id}/coupons"): lambda world: Sample({"id": str(given_ticket(world).friend)}),
     ("POST", "/coupons/tickets/{token}/stamp"): _stamped,
     ("POST", "/coupons/tickets/{id}/undo"): _unstamped,
     ("POST", "/coupons/tickets/{id}/void"): _unstamped,
