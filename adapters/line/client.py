@@ -4,11 +4,10 @@ platform answers, or does not, becomes one value.
 Source: https://developers.line.biz/en/reference/messaging-api/#messages
 """
 
-from typing import Any
-
 import aiohttp
 import msgspec
 
+from adapters.line.problem import LONGEST_TEXT, read_problem
 from adapters.line.tokens import Tokens
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.sending import (
@@ -38,9 +37,7 @@ PATHS: dict[Kind, str] = {
 }
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=3.0)
-_MONTHLY = "You have reached your monthly limit"
 _BAD_TOKEN = "Invalid reply token"  # noqa: S105 - what the platform calls it
-_LONGEST_TEXT = 300  # characters of the platform's own words that are kept
 
 
 class _Sent(msgspec.Struct):
@@ -49,16 +46,6 @@ class _Sent(msgspec.Struct):
 
 class _Taken(msgspec.Struct):
     sentMessages: list[_Sent] = []  # noqa: N815 - the platform's name
-
-
-class _Detail(msgspec.Struct):
-    message: str = ""
-    property: str = ""
-
-
-class _Problem(msgspec.Struct):
-    message: str = ""
-    details: list[_Detail] = []
 
 
 class Messages:
@@ -113,8 +100,7 @@ def _read(response: aiohttp.ClientResponse, said: bytes, *, keyed: bool) -> Answ
     status = response.status
     request = response.headers.get(REQUEST_ID, "")
     if status in (200, 202) or (status == 409 and keyed):
-        taken: _Taken = _decoded(said, _Taken)
-        ids = tuple(sent.id for sent in taken.sentMessages)
+        ids = tuple(sent.id for sent in _taken(said).sentMessages)
         if status == 409:
             return Accepted(response.headers.get(ACCEPTED_ID, request), ids, repeated=True)
         return Accepted(request, ids)
@@ -122,22 +108,21 @@ def _read(response: aiohttp.ClientResponse, said: bytes, *, keyed: bool) -> Answ
         return Unclear(status, request)
     if status == 401:
         return Unauthorized(request)
-    problem: _Problem = _decoded(said, _Problem)
+    problem = read_problem(said)
     if status == 429:
-        monthly = problem.message.startswith(_MONTHLY)
-        return Exhausted(request) if monthly else Limited(request)
+        return Exhausted(request) if problem.is_monthly else Limited(request)
     if status == 400 and problem.message == _BAD_TOKEN:
         return BadToken(request)
     return Refused(
         status,
-        problem.message[:_LONGEST_TEXT],
-        tuple((d.property[:_LONGEST_TEXT], d.message[:_LONGEST_TEXT]) for d in problem.details),
+        problem.message[:LONGEST_TEXT],
+        tuple((d.property[:LONGEST_TEXT], d.message[:LONGEST_TEXT]) for d in problem.details),
         request,
     )
 
 
-def _decoded(said: bytes, kind: Any) -> Any:
+def _taken(said: bytes) -> _Taken:
     try:
-        return msgspec.json.decode(said, type=kind)
+        return msgspec.json.decode(said, type=_Taken)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return kind()
+        return _Taken()

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from adapters.line.problem import LONGEST_TEXT, read_problem
 from adapters.line.tokens import Tokens
 from adapters.line.webhook import storable
 from gateway.domain.line.channel import Channel
@@ -28,8 +29,6 @@ _SECONDS = (3.0, 10.0)
 """To connect, and to be answered; without them the package waits for five minutes."""
 
 _SWITCH_SECONDS = 0.001
-_MONTHLY = "You have reached your monthly limit"
-_LONGEST_TEXT = 300
 
 
 class _Loaded:
@@ -183,11 +182,13 @@ def _call(
 def _translated(refused: Any) -> GatewayError | _TokenRefused:
     """An error of the platform in our words."""
     status = refused.status or 0
-    said = _said(refused.body)
+    problem = read_problem(refused.body)
+    parts = [problem.message, *(f"{d.property}: {d.message}" for d in problem.details)]
+    said = "; ".join(filter(None, parts))[:LONGEST_TEXT]
     detail = f"{status}: {said}"
     if status == 401:
         return _TokenRefused()
-    if status == 429 and said.startswith(_MONTHLY):
+    if status == 429 and problem.is_monthly:
         return Permanent(Trouble.PLATFORM_QUOTA, detail)
     if status == 429:
         return Transient(Trouble.PLATFORM_BUSY, detail)
@@ -195,23 +196,3 @@ def _translated(refused: Any) -> GatewayError | _TokenRefused:
         return Transient(Trouble.PLATFORM_DOWN, detail)
     reason = {404: Trouble.PLATFORM_MISSING, 410: Trouble.PLATFORM_GONE}.get(status)
     return Permanent(reason or Trouble.PLATFORM_REFUSED, detail)
-
-
-class _Detail(msgspec.Struct):
-    message: str = ""
-    property: str = ""
-
-
-class _Problem(msgspec.Struct):
-    message: str = ""
-    details: list[_Detail] = []
-
-
-def _said(body: Any) -> str:
-    """The platform's message, with what it says of single properties."""
-    try:
-        problem = msgspec.json.decode(body or b"{}", type=_Problem)
-    except (msgspec.MsgspecError, UnicodeError):
-        return ""
-    parts = [problem.message, *(f"{d.property}: {d.message}" for d in problem.details)]
-    return "; ".join(filter(None, parts))[:_LONGEST_TEXT]

@@ -3,22 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal_column, select
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, Prepared, among, prepare
+from adapters.storage.entity_reader import EntityReader
 from adapters.storage.schema.cards import card_points
 from adapters.storage.schema.cards import cards as held
 from adapters.storage.schema.line import line_friends
-from adapters.storage.schema.provisioning import entities
 from gateway.domain.cards import Card, Entry, ShopCard
 from gateway.domain.values import Scope
 from gateway.ports.cards import CardFigures, CardRecord, Holding
 
 _BIGGEST = 2**63 - 1
 _NO_FIGURES = CardFigures(0, 0, 0, 0, 0)
-_decode = msgspec.json.Decoder(ShopCard).decode
 
 _ONE: ColumnElement[int] = literal_column("1")
 _NONE: ColumnElement[int] = literal_column("0")
@@ -33,15 +31,7 @@ class CardReader:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        provisioned = (
-            select(entities.c.body)
-            .where(entities.c.kind == ShopCard.table, entities.c.removed.is_(False))
-            .order_by(entities.c.id)
-        )
-        page = provisioned.where(entities.c.id > bindparam("after")).limit(bindparam("most"))
-        self._page = self._scoped(page, entities.c.advertiser)
-        one = provisioned.where(entities.c.id == bindparam("wanted"))
-        self._one = self._scoped(one, entities.c.advertiser)
+        self._cards = EntityReader(dialect, ShopCard)
         self._friend = self._scoped(
             select(line_friends.c.id).where(line_friends.c.id == bindparam("wanted")),
             line_friends.c.advertiser,
@@ -97,12 +87,12 @@ class CardReader:
     def cards(
         self, connection: Connection, scope: Scope, *, after: str, limit: int
     ) -> list[CardRecord]:
-        rows = self._rows(connection, self._page, scope, after=after, most=limit)
-        return self._records(connection, rows)
+        found = self._cards.page(connection, scope, after=after, limit=limit)
+        return self._records(connection, found)
 
     def card(self, connection: Connection, scope: Scope, id_: str) -> CardRecord | None:
-        rows = self._rows(connection, self._one, scope, wanted=id_)
-        return next(iter(self._records(connection, rows)), None)
+        found = self._cards.one(connection, scope, id_)
+        return next(iter(self._records(connection, found)), None)
 
     def holders(
         self, connection: Connection, scope: Scope, root: str, *, after: int | None, limit: int
@@ -141,8 +131,7 @@ class CardReader:
         )
         return [Entry(*row) for row in rows]
 
-    def _records(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> list[CardRecord]:
-        found = [_decode(body) for (body,) in rows]
+    def _records(self, connection: Connection, found: Sequence[ShopCard]) -> list[CardRecord]:
         figures = {
             root: CardFigures(*map(int, rest))
             for root, *rest in connection.rows(self._figures, roots=[card.id for card in found])

@@ -4,21 +4,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, Prepared, among, prepare
+from adapters.storage.entity_reader import EntityReader
 from adapters.storage.schema.coupons import coupon_platform, coupon_tickets
 from adapters.storage.schema.line import line_friends
-from adapters.storage.schema.provisioning import entities
 from gateway.domain.coupons.coupon import Coupon
 from gateway.domain.coupons.platform import Held
 from gateway.domain.coupons.tickets import State, Ticket, is_token, tokens_of
 from gateway.domain.values import Scope
 from gateway.ports.coupons import CouponRecord
-
-_decode = msgspec.json.Decoder(Coupon).decode
 
 
 class CouponReader:
@@ -26,15 +23,7 @@ class CouponReader:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        listed = (
-            select(entities.c.body)
-            .where(entities.c.kind == Coupon.table, entities.c.removed.is_(False))
-            .order_by(entities.c.id)
-        )
-        page = listed.where(entities.c.id > bindparam("after")).limit(bindparam("most"))
-        self._page = prepare(dialect, page)
-        self._page_of = prepare(dialect, page.where(self._whose(entities.c.advertiser)))
-        self._one = prepare(dialect, listed.where(entities.c.id == bindparam("coupon")))
+        self._coupons = EntityReader(dialect, Coupon)
         tickets, held = coupon_tickets, coupon_platform
         self._figures = prepare(
             dialect,
@@ -58,16 +47,12 @@ class CouponReader:
     def coupons(
         self, connection: Connection, scope: Scope, *, after: str, limit: int
     ) -> list[CouponRecord]:
-        if scope.advertisers is None:
-            rows = connection.rows(self._page, after=after, most=limit)
-        else:
-            whose = sorted(scope.advertisers)
-            rows = connection.rows(self._page_of, after=after, most=limit, whose=whose)
-        return self._records(connection, rows)
+        found = self._coupons.page(connection, scope, after=after, limit=limit)
+        return self._records(connection, found)
 
     def coupon(self, connection: Connection, scope: Scope, id_: str) -> CouponRecord | None:
-        found = self._records(connection, connection.rows(self._one, coupon=id_))
-        return found[0] if found and scope.covers(found[0].coupon.advertiser) else None
+        found = self._coupons.one(connection, scope, id_)
+        return next(iter(self._records(connection, found)), None)
 
     def tickets(
         self,
@@ -122,10 +107,7 @@ class CouponReader:
     def _whose(self, column: Any) -> Any:
         return among(self._dialect, column, "whose")
 
-    def _records(
-        self, connection: Connection, rows: Sequence[tuple[Any, ...]]
-    ) -> list[CouponRecord]:
-        coupons = [_decode(body) for (body,) in rows]
+    def _records(self, connection: Connection, coupons: Sequence[Coupon]) -> list[CouponRecord]:
         if not coupons:
             return []
         ids = [coupon.id for coupon in coupons]

@@ -2,21 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-import msgspec
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, among, prepare
+from adapters.storage.entity_reader import EntityReader
 from adapters.storage.schema.line import line_friends
-from adapters.storage.schema.provisioning import entities
 from adapters.storage.schema.surveys import survey_answers, survey_sessions
 from gateway.domain.surveys import Session, Survey
 from gateway.domain.values import Scope
 from gateway.ports.surveys import Counts, Row, SaidText, SurveyRecord
 
-_decode = msgspec.json.Decoder(Survey).decode
 _LAST = 2**63 - 1
 
 
@@ -24,15 +21,7 @@ class SurveyReader:
     """See :class:`gateway.ports.surveys.SurveyReading`."""
 
     def __init__(self, dialect: Dialect) -> None:
-        listed = (
-            select(entities.c.body)
-            .where(entities.c.kind == Survey.table, entities.c.removed.is_(False))
-            .order_by(entities.c.id)
-        )
-        page = listed.where(entities.c.id > bindparam("after")).limit(bindparam("most"))
-        self._page = prepare(dialect, page)
-        self._page_of = prepare(dialect, page.where(among(dialect, entities.c.advertiser, "whose")))
-        self._one = prepare(dialect, listed.where(entities.c.id == bindparam("survey")))
+        self._surveys = EntityReader(dialect, Survey)
         sessions, answers = survey_sessions, survey_answers
         self._figures = prepare(
             dialect,
@@ -95,16 +84,12 @@ class SurveyReader:
     def surveys(
         self, connection: Connection, scope: Scope, *, after: str, limit: int
     ) -> list[SurveyRecord]:
-        if scope.advertisers is None:
-            rows = connection.rows(self._page, after=after, most=limit)
-        else:
-            whose = sorted(scope.advertisers)
-            rows = connection.rows(self._page_of, after=after, most=limit, whose=whose)
-        return self._records(connection, rows)
+        found = self._surveys.page(connection, scope, after=after, limit=limit)
+        return self._records(connection, found)
 
     def survey(self, connection: Connection, scope: Scope, id_: str) -> SurveyRecord | None:
-        found = self._records(connection, connection.rows(self._one, survey=id_))
-        return found[0] if found and scope.covers(found[0].survey.advertiser) else None
+        found = self._surveys.one(connection, scope, id_)
+        return next(iter(self._records(connection, found)), None)
 
     def counts(self, connection: Connection, survey: str) -> list[Counts]:
         options: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -144,10 +129,7 @@ class SurveyReader:
         known = sorted(set(friends) - {0})
         return dict(connection.rows(self._names, ids=known)) if known else {}
 
-    def _records(
-        self, connection: Connection, rows: Sequence[tuple[Any, ...]]
-    ) -> list[SurveyRecord]:
-        surveys = [_decode(body) for (body,) in rows]
+    def _records(self, connection: Connection, surveys: Sequence[Survey]) -> list[SurveyRecord]:
         ids = [survey.id for survey in surveys]
         figures: defaultdict[str, dict[str, int]] = defaultdict(dict)
         if ids:

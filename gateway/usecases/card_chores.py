@@ -6,14 +6,13 @@ import msgspec
 
 from gateway.domain.cards import Card, ShopCard, overdue
 from gateway.domain.cards.messages import notice_message
-from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.friends import stream_of
 from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, SECOND, Draw, Seed
 from gateway.ports import Fact, Transaction
 from gateway.usecases.card_codes import page_of
 from gateway.usecases.card_points import happened
+from gateway.usecases.notices import notice_to
 
 AT_ONCE = 50
 """Cards that one unit of the background lane looks at."""
@@ -70,7 +69,7 @@ def notice(tx: Transaction, round_: Noticing) -> tuple[int, Sequence[Fact]]:
                 continue
             tx.cards.save(EVERYBODY, msgspec.structs.replace(card, noticed_at=card.expires_at))
             if round_.now < card.expires_at:
-                _push(tx, channel, design, card, draw, round_.now)
+                _push(tx, design, card, draw, round_.now)
     return AT_ONCE - left, ()
 
 
@@ -81,9 +80,7 @@ def _held(tx: Transaction, due: Card) -> Card | None:
     return next((card for card in held if card.id == due.id), None)
 
 
-def _push(
-    tx: Transaction, channel: Channel, design: ShopCard, card: Card, draw: Draw, now: int
-) -> None:
+def _push(tx: Transaction, design: ShopCard, card: Card, draw: Draw, now: int) -> None:
     root = tx.entities.find(EVERYBODY, ShopCard, card.root)
     friend = tx.line.friend_by_id(EVERYBODY, card.friend)
     if root is None or friend is None or not friend.can_receive:
@@ -91,22 +88,17 @@ def _push(
     if tx.pushes.stops.has_stopped(EVERYBODY, friend.id):
         return
     message = notice_message(design, card, page_of(tx, root, friend, draw), friend.language)
-    said = {"channel": channel.id, "to": friend.user, "messages": [message]}
-    tx.outbox.add(
-        EVERYBODY,
-        Effect(
-            id=draw.id(),
-            advertiser=card.advertiser,
-            kind="line.push",
-            key=f"line.push/card-notice/{card.id}/{card.expires_at}",
-            payload=msgspec.json.encode(said).decode(),
-            due_at=now,
-            stream=stream_of(channel.id, friend.user),
-            order_at=now,
-            give_up_at=card.expires_at,
-            origin="card-notice",
-        ),
+    effect = notice_to(
+        friend,
+        message,
+        id_=draw.id(),
+        advertiser=card.advertiser,
+        origin="card-notice",
+        mark=f"{card.id}/{card.expires_at}",
+        now=now,
+        give_up_at=card.expires_at,
     )
+    tx.outbox.add(EVERYBODY, effect)
 
 
 def forget(tx: Transaction, now: int) -> tuple[int, Sequence[Fact]]:

@@ -9,12 +9,11 @@ from gateway.domain.coupons import tickets
 from gateway.domain.coupons.coupon import Coupon
 from gateway.domain.coupons.messages import reminder_message
 from gateway.domain.coupons.tickets import Ticket
-from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.friends import stream_of
 from gateway.domain.values import EVERYBODY, SECOND, Seed
 from gateway.ports import Fact, Transaction
 from gateway.usecases.coupons import counted, url_of
+from gateway.usecases.notices import notice_to
 
 EXPIRE_AT_ONCE = 500
 REMIND_AT_ONCE = 100
@@ -52,11 +51,11 @@ def remind(tx: Transaction, round_: Reminding) -> tuple[int, Sequence[Fact]]:
             continue
         tx.coupons.save(EVERYBODY, _replace(ticket, remind_at=0))
         if channel is not None and ticket.is_open(round_.now):
-            _push(tx, channel, ticket, draw.id(), round_.now)
+            _push(tx, ticket, draw.id(), round_.now)
     return len(due), ()
 
 
-def _push(tx: Transaction, channel: Channel, ticket: Ticket, id_: int, now: int) -> None:
+def _push(tx: Transaction, ticket: Ticket, id_: int, now: int) -> None:
     coupon = tx.entities.find(EVERYBODY, Coupon, ticket.coupon)
     friend = tx.line.friend_by_id(EVERYBODY, ticket.friend)
     if coupon is None or friend is None or friend.state != "friend":
@@ -64,19 +63,14 @@ def _push(tx: Transaction, channel: Channel, ticket: Ticket, id_: int, now: int)
     if tx.pushes.stops.has_stopped(EVERYBODY, friend.id):
         return
     message = reminder_message(coupon, ticket, url_of(tx, ticket), friend.language)
-    said = {"channel": channel.id, "to": friend.user, "messages": [message]}
-    tx.outbox.add(
-        EVERYBODY,
-        Effect(
-            id=id_,
-            advertiser=ticket.advertiser,
-            kind="line.push",
-            key=f"line.push/coupon-reminder/{ticket.id}",
-            payload=msgspec.json.encode(said).decode(),
-            due_at=now,
-            stream=stream_of(channel.id, friend.user),
-            order_at=now,
-            give_up_at=ticket.expires_at,
-            origin="coupon-reminder",
-        ),
+    effect = notice_to(
+        friend,
+        message,
+        id_=id_,
+        advertiser=ticket.advertiser,
+        origin="coupon-reminder",
+        mark=str(ticket.id),
+        now=now,
+        give_up_at=ticket.expires_at,
     )
+    tx.outbox.add(EVERYBODY, effect)

@@ -1,16 +1,18 @@
 """A daemon with LINE channels, against a platform that is played in the test's own process."""
 
+import http.client
 import json
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.line.simulator import Channel, Platform
+from adapters.line.simulator import Channel, Platform, signature
 from adapters.line.simulator.protocol import Answer, Call
 from tests.adapters.twilio.forms import PUBLIC_URL
-from tests.support.daemon import PROVISIONING, Daemon
+from tests.support.daemon import PROVISIONING, Answered, Daemon
 
 _CHANNEL = """
 [[line_channel]]
@@ -99,3 +101,28 @@ async def platform_of(
 def know(daemon: Daemon, url: str) -> None:
     """Let a daemon that is not running speak to LINE, and have it at ``url``."""
     daemon.environment |= {"GATEWAY_LINE_API_URL": url, "GATEWAY_LINE_DATA_API_URL": url}
+
+
+def post(
+    daemon: Daemon,
+    account: Channel,
+    body: bytes,
+    *,
+    shop: str = "acme-shop",
+    signatures: Sequence[str] | None = None,
+) -> Answered:
+    """Post ``body`` to the webhook of ``shop``, rightly signed unless ``signatures`` differ."""
+    if signatures is None:
+        signatures = [signature(account.secret, body)]
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.public, timeout=15)
+    with closing(connection):
+        began = time.monotonic()
+        connection.putrequest("POST", f"/line/{shop}")
+        connection.putheader("Content-Type", "application/json; charset=utf-8")
+        connection.putheader("Content-Length", str(len(body)))
+        for each in signatures:
+            connection.putheader("X-Line-Signature", each)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        return Answered(answer.status, text, dict(answer.headers), time.monotonic() - began)

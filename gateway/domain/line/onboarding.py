@@ -8,7 +8,7 @@ Developers) call them in Japanese.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -149,11 +149,6 @@ def checks(channel: Channel, url: str, seen: Seen, industries: Industries) -> tu
         _verified(seen),
         _industry(channel, industries),
     )
-
-
-def is_right(found: Iterable[Check]) -> bool:
-    """Whether nothing is wrong; what a person has to look at is not."""
-    return all(check.state in ("passed", "manual") for check in found)
 
 
 def _unseen(id_: str, title: str) -> Check:

@@ -10,7 +10,7 @@ from adapters.line.onboarding import look
 from gateway import config
 from gateway.config import Config
 from gateway.domain.insight import day_of
-from gateway.domain.line.onboarding import Check, checks, is_right
+from gateway.domain.line.onboarding import Check, checks
 from gateway.errors import Misconfigured
 from gateway.main.onboarding import check_channel, industries
 from tests.adapters.line.sending_world import ours
@@ -69,7 +69,7 @@ async def test_an_account_that_is_set_up_passes(world: World) -> None:
         "redelivery",
         "double_replies",
     ]
-    assert is_right(found.values())
+    assert {check.state for check in found.values()} <= {"passed", "manual"}
     assert world.listener.bodies == [{"destination": world.channel.bot_user_id, "events": []}]
 
 
