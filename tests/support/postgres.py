@@ -4,6 +4,7 @@
 there is none.
 """
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -118,13 +119,11 @@ class PostgresServer:
 
     def pause(self) -> None:
         """Freeze all its processes: connections stay open, and nothing is answered."""
-        for pid in (self.pid, *_children(self.pid)):
-            os.kill(pid, signal.SIGSTOP)
+        _tell([self.pid, *_children(self.pid)], signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on after :meth:`pause`."""
-        for pid in (self.pid, *_children(self.pid)):
-            os.kill(pid, signal.SIGCONT)
+        _tell([self.pid, *_children(self.pid)], signal.SIGCONT)
 
     def remove(self) -> None:
         """Stop the server, if it runs, and delete its data."""
@@ -272,12 +271,27 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+# A server's process may end by itself between being listed and being told something.
+_gone = contextlib.suppress(ProcessLookupError)
+
+
+def _tell(pids: list[int], what: signal.Signals) -> None:
+    """Send ``what`` to those of ``pids`` that still run."""
+    for pid in pids:
+        with _gone:
+            os.kill(pid, what)
+
+
 def _kill(pids: list[int]) -> None:
     """SIGKILL ``pids`` and wait until all have ended, so that none holds the shared memory."""
-    handles = [os.pidfd_open(pid) for pid in pids]
+    handles = []
     try:
+        for pid in pids:
+            with _gone:
+                handles.append(os.pidfd_open(pid))
         for handle in handles:
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            with _gone:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
         for handle in handles:
             select.select([handle], [], [], _PATIENCE)
     finally:
