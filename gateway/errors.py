@@ -80,6 +80,8 @@ class Refusal(StrEnum):
     SURVEY_INVALID = "survey_invalid"
     FRIEND_GONE = "friend_gone"
     CONTENT_GONE = "content_gone"
+    # the outbox
+    PAYLOAD_GONE = "payload_gone"
 
 
 class Trouble(StrEnum):

@@ -165,7 +165,7 @@ METRICS = (
     Metric(
         "outbox_pending",
         "gauge",
-        "Effects waiting to be delivered, by kind.",
+        "Effects waiting to be delivered, by kind; counted up to 100,000 of each.",
         {"kind": ()},
         unit="effects",
     ),
@@ -299,8 +299,8 @@ METRICS = (
     Metric(
         "link_clicks_total",
         "counter",
-        "Visits to short links, of people and of programs.",
-        _ADVERTISER | {"kind": get_args(Visitor)},
+        "Visits to short links, of people and of programs; unrecorded: too many in a minute.",
+        _ADVERTISER | {"kind": (*get_args(Visitor), "unrecorded")},
         scope="advertiser",
     ),
     Metric(

@@ -2,19 +2,34 @@
 
 import argparse
 import ast
+import importlib
+import inspect
+import pkgutil
 import re
+import shlex
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
+from unittest.mock import Mock
 
+import msgspec
 import pytest
 
-from adapters.http import health
+from adapters.http import api, health
+from adapters.http.api.endpoint import Endpoint
+from adapters.http.pages.base import Pages
+from adapters.http.pages.cards import CardPages
+from adapters.http.pages.coupons import CouponPages
+from adapters.http.pages.links import LinkPages
+from adapters.http.pages.surveys import SurveyPages
+from adapters.http.server import STATUS_OF
+from adapters.line.routes import Webhooks
 from adapters.twilio.webhook import FormKind
 from gateway import cli, config, provisioning
 from gateway.config import SECTIONS
+from gateway.ports import Route
 from metrics.exposition import Metrics
 from tests.support.pages import FLOW, PAGES, ROOT, diagram
 
@@ -120,6 +135,122 @@ def test_every_alarm_has_its_page() -> None:
     assert [anchor for _, anchor in links] == [alert.lower() for alert in alerts]
     assert {ROOT / page for page, _ in links} == {OPERATE}
     assert {anchor for _, anchor in links} <= anchors(OPERATE)
+
+
+# --- LINE, its pages, and the API ---
+
+
+def line_routes() -> list[Route]:
+    """What friends and the platform ask for; nothing stands behind, since nothing is asked."""
+    none = Mock()
+    pages = Pages(none, none)
+    rooms = (
+        Webhooks(store=none, ids=none, log=none),
+        CouponPages(none, none, pages, ""),
+        CardPages(none, none, pages, none, none, none, none),
+        SurveyPages(none, none, pages, none, none),
+        LinkPages(none, none, pages, none, none),
+    )
+    return [route for room in rooms for route in room.routes()]
+
+
+def test_the_readme_has_the_paths_of_line_and_no_others() -> None:
+    """Each with its methods; HEAD is a GET without a body."""
+    served = {(route.method, route.path) for route in line_routes() if route.method != "HEAD"}
+    row = r"\| ((?:`[A-Z]+`, )*)`([A-Z]+) (/[a-z]+/\{\w+\})` \|"
+    told = {
+        (method, path)
+        for others, last, path in re.findall(row, README.read_text())
+        for method in [*re.findall("[A-Z]+", others), last]
+    }
+    assert told == served
+
+
+def test_the_proxy_passes_on_every_path_of_line() -> None:
+    """The sample for nginx has a place for each."""
+    places = re.findall(r"^ *location (?:(~) )?(\S+) \{", OPERATE.read_text(), re.MULTILINE)
+    assert len(places) > 3
+    for route in line_routes():
+        matching = [
+            place
+            for kind, place in places
+            if (re.match(place, route.path) if kind else route.path.startswith(place))
+        ]
+        assert [place for place in matching if place != "/"], route.path
+
+
+def calls_of_the_api() -> list[Endpoint]:
+    """All calls that are declared; nothing stands behind them."""
+    found: list[Endpoint] = []
+    for module in pkgutil.iter_modules(api.__path__, f"{api.__name__}."):
+        declare = getattr(importlib.import_module(module.name), "endpoints", None)
+        if declare is not None:
+            found += declare(*(Mock() for _ in inspect.signature(declare).parameters))
+    return found
+
+
+CALLS = calls_of_the_api()
+
+
+def called(method: str, path: str) -> Endpoint | None:
+    """The call of the API that ``path`` is for, written as it is declared or with values."""
+    for call in CALLS:
+        if call.method == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", call.path), path):
+            return call
+    return None
+
+
+def test_calls_that_the_pages_name_are_there() -> None:
+    """Every path below /api/v1 is one, with its method where that stands before it."""
+    named = set(re.findall(r"(?:\b([A-Z]{3,6}) )?/api/v1(/(?!openapi)[a-z][\w/{}-]*)", TEXT))
+    assert len(named) > 10
+    methods = ("GET", "POST", "PUT", "DELETE")
+    wrong = [
+        (method, path)
+        for method, path in named
+        if not any(called(each, path) for each in ([method] if method else methods))
+    ]
+    assert wrong == []
+
+
+def test_requests_of_the_api_s_page_are_right() -> None:
+    """Each sample for curl asks for a call that is there, with a body that it takes."""
+    page = (ROOT / "docs/api.md").read_text().replace("\\\n", " ")
+    samples = re.findall(r"^(?:\$ )?(curl .*?)(?=\n```|\n\n|\n\$)", page, re.MULTILINE | re.DOTALL)
+    assert len(samples) >= 5
+    for sample in samples:
+        words = shlex.split(sample)
+        (path,) = (word.partition("/api/v1")[2] for word in words if "/api/v1" in word)
+        method = words[words.index("-X") + 1] if "-X" in words else "GET"
+        call = called(method, path)
+        assert call is not None, sample
+        body = words[words.index("-d") + 1] if "-d" in words else None
+        assert (body is None) == (call.body is None), sample
+        if body is not None:
+            msgspec.json.decode(body, type=call.body)
+
+
+def test_reasons_that_the_api_s_page_names_are_given() -> None:
+    """Each reason of its tables is one of the code's, under the status that it is told with."""
+    rows = re.findall(
+        r"^\| (\d{3}) \| (`[a-z_]+`.*?) \|", (ROOT / "docs/api.md").read_text(), re.MULTILINE
+    )
+    named = {(int(status), name) for status, cell in rows for name in re.findall("`(\\w+)`", cell)}
+    assert len(named) > 10
+    assert named <= {(status, reason.value) for reason, status in STATUS_OF.items()}
+
+
+def test_commands_that_the_pages_name_are_there() -> None:
+    """Whatever page sends somebody to a command, it is one, or the beginning of some."""
+    text = re.sub(r"\s+", " ", TEXT)
+    told = set(re.findall(r"(?:`|\$ |```sh )(gateway(?: [a-z][a-z-]*)+)", text))
+    assert len(told) > 10
+    wrong = [
+        words
+        for words in told
+        if not any(f"{words} ".startswith(f"{c} ") or c.startswith(f"{words} ") for c in COMMANDS)
+    ]
+    assert wrong == []
 
 
 # --- what the pages say and the code must have ---

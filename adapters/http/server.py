@@ -9,16 +9,15 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from itertools import count
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
-from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
 
 from adapters.http.problem import problem
 from adapters.http.router import Router
+from adapters.http.written import Written
 from gateway.errors import Permanent, Refusal, Refused, Transient
 from gateway.ports import Answer, Clock, Fact, Observer, Request, Route
 
@@ -93,6 +92,8 @@ STATUS_OF: dict[Refusal, int] = {
     Refusal.SURVEY_INVALID: 400,
     Refusal.FRIEND_GONE: 409,
     Refusal.CONTENT_GONE: 410,
+    # the outbox
+    Refusal.PAYLOAD_GONE: 410,
 }
 """What a stranger sees of each refusal."""
 
@@ -169,7 +170,7 @@ class _Connection(RequestHandler):
         self.logger.debug("not HTTP: %s", type(exc).__name__)
         request_id = server.new_id()
         answer = problem(status, "not_http", "", request_id)
-        return _Written(answer, request_id, closing=True).as_response()
+        return Written(answer, request_id, closing=True).as_response()
 
 
 class _Server(web.Server):
@@ -303,7 +304,7 @@ class Listener:
         if route is not None:
             seconds = time.perf_counter() - started
             self._observer.webhook(route.provider, route.name, answer.status, seconds)
-        return _Written(answer, request_id, closing=self._draining).as_response()
+        return Written(answer, request_id, closing=self._draining).as_response()
 
     async def _read_slowly(self, http: web.BaseRequest, most: int) -> bytes:
         """A body that is not here yet; ends at its limits of size and time."""
@@ -357,55 +358,6 @@ def _headers_of(error: Refused) -> Mapping[str, str]:
     if error.reason is Refusal.UNKNOWN_BEARER:
         return {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, section 3
     return _NONE
-
-
-class _Written:
-    """An answer as aiohttp's server takes it: prepared, then written, here in one piece.
-
-    What ``web.Response`` can do beside that (cookies, compression, ranges, chunks) is not needed,
-    and costs a fifth of the bare request.
-    """
-
-    __slots__ = ("_answer", "_closing", "_http", "_request_id", "keep_alive")
-
-    def __init__(self, answer: Answer, request_id: str, *, closing: bool) -> None:
-        self._answer = answer
-        self._request_id = request_id
-        self._closing = closing
-        self._http: web.BaseRequest | None = None
-        self.keep_alive: bool | None = None
-
-    def as_response(self) -> web.StreamResponse:
-        return cast("web.StreamResponse", self)
-
-    async def prepare(self, http: web.BaseRequest) -> None:
-        self._http = http
-        self.keep_alive = http.keep_alive and not self._closing
-
-    async def write_eof(self) -> None:
-        http = self._http
-        transport = None if http is None else http.transport
-        if http is None or transport is None:
-            raise ConnectionResetError("the client went away")
-        answer = self._answer
-        # RFC 9110, section 8.6: an answer without content tells no length.
-        length = "" if answer.status == 204 else f"Content-Length: {len(answer.body)}\r\n"
-        further = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-        head = (
-            f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
-            f"Content-Type: {answer.content_type}\r\n"
-            f"{length}Date: {rfc822_formatted_time()}\r\n"
-            f"X-Request-Id: {self._request_id}\r\n"
-            f"{further}{'' if self.keep_alive else _CLOSE}\r\n"
-        )
-        transport.write(head.encode() + (b"" if http.method == "HEAD" else answer.body))
-        if http.protocol._paused:
-            # Who sends on and reads nothing must not fill our memory with answers.
-            await http.protocol._drain_helper()
-
-
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_CLOSE = "Connection: close\r\n"
 
 
 class _Silent:

@@ -7,6 +7,7 @@ Source: https://developers.line.biz/en/reference/messaging-api/#messages
 import aiohttp
 import msgspec
 
+from adapters.line.answers import asking, read_answer
 from adapters.line.problem import LONGEST_TEXT, read_problem
 from adapters.line.tokens import Tokens
 from gateway.domain.line.channel import Channel
@@ -81,11 +82,11 @@ class Messages:
         if retry_key is not None:
             headers[RETRY_KEY] = retry_key
         try:
-            async with self._session.post(
-                url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            async with asking(
+                self._session, "POST", url, data=body, headers=headers, timeout=_TIMEOUT
             ) as response:
                 try:
-                    said = await response.read()
+                    said = await read_answer(response)
                 except (aiohttp.ClientError, TimeoutError, OSError):
                     said = b""  # the status tells; what it says beside is lost
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from adapters.line.answers import asking
 from adapters.line.tokens import Tokens
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.contents import Why, path_of
@@ -25,7 +26,9 @@ from gateway.usecases.contents import Fetched, settle
 PATH = "/v2/bot/message/{message}/content"
 
 AT_ONCE = 2
-"""Contents that a process fetches at the same time."""
+"""Contents that a process fetches at the same time: each holds a connection, a place in the worker
+and its megabytes of the disk, and a video may take minutes. The others wait in the outbox.
+"""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=600.0, connect=3.0, sock_read=20.0)
 _PIECE_BYTES = 65_536
@@ -50,11 +53,12 @@ class ContentClient:
         """The bytes of a content in pieces; ``None`` while the platform prepares it."""
         token = await self._tokens.of(channel)
         try:
-            async with self._session.get(
+            async with asking(
+                self._session,
+                "GET",
                 self._url.format(message=message_id),
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=_TIMEOUT,
-                allow_redirects=False,
             ) as response:
                 if response.status == 401:
                     self._tokens.drop(channel, token)

@@ -5,6 +5,7 @@ hosts of the internet only, and that is looked at where the socket is made, of t
 it connects to. A name that stands for another address a moment later (DNS rebinding) gains nothing.
 """
 
+import contextlib
 import socket
 import ssl
 from collections.abc import Collection
@@ -14,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from adapters.line.answers import asking, read_answer
 from gateway import __version__
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.forwarding import (
@@ -31,9 +33,6 @@ from gateway.ports.outbox import Claimed, Outcome
 from gateway.ports.process import Log
 
 TIMEOUT_SECONDS = 10.0
-MOST_READ = 65_536
-"""Of an answer; nothing of it is used."""
-
 UNDER_WAY = 64
 """So many webhooks are sent on at once: tools that do not answer must not take the places of the
 other effects that a process carries out.
@@ -41,11 +40,10 @@ other effects that a process carries out.
 
 METRIC = "line_forwards_total"
 
-_CONNECT_SECONDS = 5.0
+_TIMEOUT = aiohttp.ClientTimeout(TIMEOUT_SECONDS, sock_connect=5.0)
 _HEADERS = {
     "Content-Type": "application/json; charset=utf-8",  # as the platform writes it
     "User-Agent": f"Tsunagi/{__version__}",
-    "Accept-Encoding": "identity",
 }
 
 
@@ -90,8 +88,6 @@ class Forwarder:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(TIMEOUT_SECONDS, sock_connect=_CONNECT_SECONDS),
-            auto_decompress=False,  # a small answer may unpack to a large one
         )
         return self
 
@@ -145,13 +141,18 @@ class Forwarder:
         if not is_public_url(payload.url):  # it was, where it was set up
             return "refused", "address"
         try:
-            async with self._session.post(
+            async with asking(
+                self._session,
+                "POST",
                 payload.url,
-                data=payload.raw,
                 headers={**_HEADERS, "x-line-signature": payload.signature},
-                allow_redirects=False,
+                data=payload.raw,
+                timeout=_TIMEOUT,
             ) as response:
-                await _drain(response)
+                # Read so that its connection can be used again; the status came, and is all that
+                # counts. A TimeoutError is an OSError.
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    await read_answer(response)
                 error = "" if response.status < 300 else f"http_{response.status}"
                 return verdict(response.status), error
         except aiohttp.ClientSSLError:
@@ -176,19 +177,6 @@ class Forwarder:
             facts=(_count(effect, result),),
             forgets=True,
         )
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read an answer as far as is needed to use its connection again; close that of a long one."""
-    read_so_far = 0
-    try:
-        async for chunk in response.content.iter_any():
-            read_so_far += len(chunk)
-            if read_so_far > MOST_READ:
-                response.close()
-                return
-    except (aiohttp.ClientError, OSError):  # a TimeoutError is an OSError
-        response.close()  # the status came, and that is all that counts
 
 
 def _count(effect: Claimed, result: Result) -> Counted:

@@ -70,9 +70,10 @@ class InsightSync:
             Transient: the store is away; what was claimed is asked for again later.
         """
         claimed = await self.store.run(claim, self.clock(), Lane.BACKGROUND)
-        for ask, channel in claimed:
-            heard = await self._heard(ask, channel)
-            await self.store.run(hear, heard, Lane.BACKGROUND)
+        if claimed:
+            # Together: each commit of the background is one that webhooks wait for.
+            answers = [await self._heard(ask, channel) for ask, channel in claimed]
+            await self.store.run(hear, answers, Lane.BACKGROUND)
         return len(claimed)
 
     async def _heard(self, ask: Ask, channel: Channel) -> Heard:

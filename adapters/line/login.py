@@ -8,6 +8,7 @@ import re
 import aiohttp
 import msgspec
 
+from adapters.line.answers import asking, read_answer
 from gateway.errors import Refusal, Refused, Transient, Trouble
 
 PATH = "/oauth2/v2.1/verify"
@@ -74,10 +75,10 @@ class LineLogins:
         """The platform's answer: its status and body."""
         form = {"id_token": id_token, "client_id": login_channel_id}
         try:
-            async with self._session.post(
-                self._url, data=form, timeout=_TIMEOUT, allow_redirects=False
+            async with asking(
+                self._session, "POST", self._url, data=form, timeout=_TIMEOUT
             ) as response:
-                return response.status, await response.read()
+                return response.status, await read_answer(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(Trouble.LOGIN_DOWN, type(error).__name__) from None
 

@@ -185,9 +185,6 @@ class Official:
     async def friends(self, channel: Channel, day: str) -> Json:
         return _json(await self._ask(channel, "insight", "get_number_of_followers", day))
 
-    async def demographics(self, channel: Channel) -> Json:
-        return _json(await self._ask(channel, "insight", "get_friends_demographics"))
-
     async def message_event(self, channel: Channel, request: str) -> Json:
         return _json(await self._ask(channel, "insight", "get_message_event", request))
 

@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +28,9 @@ Area = Literal["messaging", "contents", "insight"]
 _THREADS = 4
 _SECONDS = (3.0, 10.0)
 """To connect, and to be answered; without them the package waits for five minutes."""
+
+_MOST_BYTES = 8 * 2**20
+"""Of an answer: a thousand rich menus, which are listed at once, with all their areas."""
 
 _SWITCH_SECONDS = 0.001
 
@@ -66,7 +70,47 @@ def _client(part: Any, url: str) -> Any:
             # A friend's name may have half an emoji in it, which no decoder takes.
             return msgspec.json.decode(storable(data.encode() if isinstance(data, str) else data))
 
-    return Plain(configuration)
+    plain = Plain(configuration)
+    plain.rest_client.pool_manager = _Bounded(plain.rest_client.pool_manager)
+    return plain
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the package takes from an answer."""
+
+    status: int
+    reason: str
+    data: bytes
+    headers: Mapping[str, str]
+
+
+class _Bounded:
+    """Connections of the package, which by itself would read an answer to its end, unpacked."""
+
+    def __init__(self, connections: Any) -> None:
+        self._connections = connections
+
+    def request(self, method: str, url: str, **named: Any) -> _Answer:
+        """As the package asks for it.
+
+        Raises:
+            _TooLong: the answer is; its connection is closed.
+        """
+        response = self._connections.request(method, url, **{**named, "preload_content": False})
+        try:
+            data = response.read(_MOST_BYTES + 1, decode_content=False)
+            if len(data) > _MOST_BYTES:
+                raise _TooLong
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return _Answer(response.status, response.reason, data, response.headers)
+
+
+class _TooLong(Exception):
+    """An answer goes on beyond what is read of it."""
 
 
 class _TokenRefused(Exception):
@@ -174,6 +218,8 @@ def _call(
         raise _translated(refused) from None
     except package.network as error:
         raise Transient(Trouble.PLATFORM_DOWN, type(error).__name__) from None
+    except _TooLong:
+        raise Transient(Trouble.PLATFORM_DOWN, "an answer that is too long") from None
     except (ValueError, TypeError) as error:
         # The package's own checks, whose messages quote what was given to them.
         raise Permanent(Trouble.PLATFORM_REFUSED, f"the package: {type(error).__name__}") from None

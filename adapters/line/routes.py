@@ -1,6 +1,7 @@
 """The path that the platform calls, a channel each."""
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.line.events import Event
 from gateway.domain.line.forwarding import written
 from gateway.domain.values import Seed
-from gateway.errors import Refusal, Refused
+from gateway.errors import Refusal, Refused, Transient, Trouble
 from gateway.ports import Answer, Request, Route, Store
 from gateway.ports.process import Blocks, Log
 from gateway.usecases.line import IDS_AN_EVENT, Incoming, record
@@ -32,6 +33,11 @@ _UNIT_CHARACTERS = 20_000
 for it, so a larger body takes several: each event is kept once, whatever becomes of those after it.
 """
 
+_MOST_WAITING = 64
+"""So many bodies of one channel may wait for the store at once: a shop that is flooded, or floods,
+makes others wait for these alone. In quiet times none waits; a thousand a second leave a few.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
@@ -42,6 +48,7 @@ class Webhooks:
     log: Log
     max_body: int = MOST_BODY
     _verifiers: dict[str, tuple[Channel, Verifier]] = field(default_factory=dict)
+    _waiting: Counter[str] = field(default_factory=Counter)
 
     def routes(self) -> list[Route]:
         """``/line/{id}``."""
@@ -54,7 +61,8 @@ class Webhooks:
 
         Raises:
             Refused: it is not the platform's, or not to be understood; nothing was kept.
-            Transient: the store is away; the platform delivers again where that is switched on.
+            Transient: the store is away, or too much of the channel waits for it; the platform
+                delivers again where that is switched on.
         """
         try:
             channel, body, forward = self._read(request)
@@ -67,20 +75,27 @@ class Webhooks:
                 request=request.id,
             )
             raise
+        if self._waiting[channel.id] >= _MOST_WAITING:
+            raise Transient(Trouble.STORE_BUSY, f"{_MOST_WAITING} webhooks of this channel wait")
+        self._waiting[channel.id] += 1
+        try:
+            await self._keep(channel, body, forward, request.received_at)
+        finally:
+            self._waiting[channel.id] -= 1
+        return _KEPT
+
+    async def _keep(self, channel: Channel, body: Body, forward: str, received_at: int) -> None:
         notes = body.notes
         for events in _units(body.events):
             if not (events or forward):
                 break  # the console's ping, which has no events
             count = IDS_AN_EVENT * len(events) + bool(forward)
-            first = self.ids.block(request.received_at, count)
+            first = self.ids.block(received_at, count)
             seed = Seed(first, count, secrets.token_bytes(16))
-            incoming = Incoming(
-                channel.id, events, request.received_at, seed, notes=notes, forward=forward
-            )
+            incoming = Incoming(channel.id, events, received_at, seed, notes=notes, forward=forward)
             if await self.store.run(record, incoming):
                 forward = ""  # what tells something new was sent on with it
             notes = ()
-        return _KEPT
 
     def _read(self, request: Request) -> tuple[Channel, Body, str]:
         """Whose webhook it is, what it says, and what a second tool is to get of it."""

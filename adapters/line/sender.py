@@ -11,14 +11,22 @@ import msgspec
 from adapters.line.rates import Rates
 from gateway.domain.line import sending
 from gateway.domain.line.channel import Channel
+from gateway.domain.line.quota import month_of
 from gateway.domain.line.sending import Accepted, Answer, Exhausted, Kind, Next, Tries
 from gateway.domain.values import SECOND, Counted, Seed
 from gateway.errors import Transient
 from gateway.ports import Clock, Lane, Store, UseCase
-from gateway.ports.outbox import HALTED, Claimed, Handlers, Outcome
+from gateway.ports.outbox import HALTED, Claimed, Handlers, NothingDone, Outcome
 from gateway.ports.process import Blocks
 from gateway.ports.quota import Spent
-from gateway.usecases.sending import AT_ONCE, IDS_AN_EFFECT, Prepare, Prepared, is_ready
+from gateway.usecases.sending import (
+    AT_ONCE,
+    IDS_AN_EFFECT,
+    OVER_QUOTA,
+    Prepare,
+    Prepared,
+    is_ready,
+)
 
 SENDS: dict[str, Kind] = {
     "line.reply": "reply",
@@ -34,6 +42,12 @@ _OURS = frozenset({"channel", "user", "token", "rendered", "recipients", "reserv
 
 _SEND_SECONDS = 13.0
 """For one attempt with all that belongs to it; shorter than the lease."""
+
+_PREPARE_SECONDS = 5.0
+"""To make one message ready; what takes longer has not been sent."""
+
+_QUOTA_LOOK = 60 * SECOND
+"""So long a message waits before it is seen anew whether the month has room for it."""
 
 _PUT_OFF = 10 * SECOND
 """So long an effect waits that was handed out just when its sends were halted."""
@@ -72,6 +86,7 @@ class _Letter:
             effect.unclear,
             effect.tried_at,
             effect.give_up_at,
+            effect.last_error or "",
         )
 
     @property
@@ -88,6 +103,17 @@ class _Letter:
         if self.kind != "multicast":
             return 1
         return len(msgspec.json.decode(self.payload["to"], type=list[str]))
+
+    @property
+    def reserved(self) -> str:
+        """The month in which it is reserved; empty where it is not."""
+        if "reserved" not in self.payload:
+            return ""
+        return msgspec.json.decode(self.payload["reserved"], type=str)
+
+    def is_of(self, now: int) -> bool:
+        """Whether its month is that of ``now``."""
+        return self.reserved in ("", month_of(now))
 
     @property
     def body(self) -> bytes:
@@ -147,27 +173,45 @@ class Sender:
         self._held.pop(channel, None)
 
     async def carry_out(self, effect: Claimed) -> Outcome:
-        """Send one message, if it may and can be sent now."""
-        letter = self._open(effect)
-        late = sending.before(letter.tries, self._clock())
+        """Send one message, if it may and can be sent now.
+
+        Raises:
+            NothingDone: it could not be made ready, and was not sent.
+        """
+        try:
+            ready = await self._prepared(effect)
+        except Transient:
+            return Outcome("waiting", self._clock() + SECOND, tried=False)
+        except Exception as error:
+            raise NothingDone("preparing") from error
+        if isinstance(ready, Outcome):
+            return ready
+        return await self._send(ready)
+
+    async def _prepared(self, effect: Claimed) -> "_Letter | Outcome":
+        """What is to be sent, or what came of it without that."""
+        letter, now = self._open(effect), self._clock()
+        late = sending.before(letter.tries, now)
         if late is not None and not _may_be_pushed_instead(letter):
             return self._outcome(letter, late)
-        if late is not None or not letter.is_ready:
-            try:
-                ready = await self._ready.made(effect)
-            except Transient:
-                return Outcome("waiting", self._clock() + SECOND, tried=False)
-            if isinstance(ready, str):
-                result: sending.Result = "expired" if ready == "expired" else "refused"
-                return self._outcome(letter, Next("dead", result, error=ready))
-            letter = self._open(ready)
-        return await self._send(letter)
+        if late is None and letter.is_ready and letter.is_of(now):
+            return letter
+        async with asyncio.timeout(_PREPARE_SECONDS):
+            ready = await self._ready.made(effect)
+        if ready == OVER_QUOTA:
+            until = self._clock() + _QUOTA_LOOK
+            return Outcome("waiting", until, tried=False, error=OVER_QUOTA)
+        if isinstance(ready, str):
+            result: sending.Result = "expired" if ready == "expired" else "refused"
+            return self._outcome(letter, Next("dead", result, error=ready))
+        return self._open(ready)
 
     async def _send(self, letter: _Letter) -> Outcome:
         if letter.channel is None:
             return self._outcome(letter, Next("dead", "refused", error="no_channel"))
-        if until := self._put_off(letter, letter.channel):
-            return Outcome("waiting", until, tried=False)
+        until, reason = self._put_off(letter, letter.channel)
+        if until:
+            return Outcome("waiting", until, tried=False, error=reason)
         key = None if letter.kind == "reply" else sending.retry_key(letter.effect.key)
         answer: Answer
         try:
@@ -180,14 +224,14 @@ class Sender:
             self._exhausted(letter.channel)
         return self._outcome(letter, sending.after(letter.tries, answer, self._clock()), answer)
 
-    def _put_off(self, letter: _Letter, channel: Channel) -> int:
-        """Until when it must wait; 0 where it may go."""
+    def _put_off(self, letter: _Letter, channel: Channel) -> tuple[int, str]:
+        """Until when it must wait, 0 where it may go; and why, where that may be for long."""
         now, effect = self._clock(), letter.effect
         if effect.kind in HALTED and self._is_halted(effect.advertiser):
-            return now + _PUT_OFF
+            return now + _PUT_OFF, "halted"
         if letter.kind != "reply" and now < (until := self.held(channel.id)):
-            return until
-        return self._rates.take(channel.id, letter.kind, now)
+            return until, OVER_QUOTA
+        return self._rates.take(channel.id, letter.kind, now), ""
 
     def _open(self, effect: Claimed) -> _Letter:
         payload = _payload.decode(effect.payload)
@@ -202,9 +246,8 @@ class Sender:
             count, labels = letter.recipients, (letter.kind, step.result)
             facts = (Counted(letter.effect.advertiser, "line_messages_total", labels, count),)
             if step.result == "sent" and letter.kind != "reply" and letter.channel is not None:
-                reserved = "reserved" in letter.payload
                 advertiser, now = letter.effect.advertiser, self._clock()
-                spent = Spent(letter.channel.id, advertiser, count, now, reserved)
+                spent = Spent(letter.channel.id, advertiser, count, now, letter.reserved)
         return Outcome(
             step.state,
             step.due_at,
@@ -273,6 +316,7 @@ class _Preparing:
         made: Mapping[int, Claimed | str] = {
             **{effect.id: effect for effect in done.ready},
             **{effect.id: trouble for effect, trouble in done.dead},
+            **{effect.id: OVER_QUOTA for effect in done.held},
         }
         for id_, future in waiting.items():
             if not future.done():

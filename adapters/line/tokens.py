@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from adapters.line.answers import asking, read_answer
 from gateway.domain.line.channel import Channel
 from gateway.errors import Permanent, Transient, Trouble
 
@@ -117,10 +118,10 @@ class Tokens:
             "client_secret": secret,
         }
         try:
-            async with self._session.post(
-                self._url, data=form, timeout=_TIMEOUT, allow_redirects=False
+            async with asking(
+                self._session, "POST", self._url, data=form, timeout=_TIMEOUT
             ) as response:
-                body = await response.read()
+                body = await read_answer(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(Trouble.PLATFORM_DOWN, type(error).__name__) from error
         if response.status in (400, 401, 403):

@@ -34,7 +34,10 @@ class AccessStatements:
             idempotency_keys.c.key == bindparam("under_key"),
         )
         self.repeat = prepare(dialect, select(idempotency_keys).where(*one))
-        self.drop_repeat = prepare(dialect, delete(idempotency_keys).where(*one))
+        self.drop_repeat = prepare(
+            dialect,
+            delete(idempotency_keys).where(*one, idempotency_keys.c.at == bindparam("kept_at")),
+        )
         self.keep_repeat = prepare_bulk(dialect, idempotency_keys)
         oldest = (
             select(*_repeat_key)
@@ -71,10 +74,12 @@ class AccessInTransaction:
         rows = self._connection.rows(self._sql.repeat, of_token=token, under_key=key)
         return Repeat(*rows[0]) if rows else None
 
-    def keep(self, scope: Scope, repeat: Repeat) -> None:
+    def keep(self, scope: Scope, repeat: Repeat, over: Repeat | None = None) -> None:
         self.writes += 1
-        self._connection.run(self._sql.drop_repeat, of_token=repeat.token, under_key=repeat.key)
-        # Another process that answers the same key at this moment makes this one run again.
+        if over is not None:
+            one = {"of_token": over.token, "under_key": over.key, "kept_at": over.at}
+            self._connection.run(self._sql.drop_repeat, **one)
+        # Another process that has answered the same key meanwhile makes this one run again.
         self._connection.write([(self._sql.keep_repeat, [msgspec.structs.astuple(repeat)])])
 
     def forget(self, scope: Scope, before: int, limit: int) -> int:

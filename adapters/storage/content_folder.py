@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from hashlib import sha256
@@ -14,16 +15,21 @@ _PIECE_BYTES = 1 << 20
 """So much is gathered before the disk is asked: each time costs a change of threads."""
 
 
+_STALE_SECONDS = 3600
+"""Nobody writes to a part any more that has not grown for so long: a fetch has ten minutes."""
+
+
 class ContentFolder:
     """See :class:`gateway.ports.contents.Folder`. The loop never waits for the disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._parts = folder / ".parts"  # no channel's id begins with a dot
 
     async def write(self, path: str, chunks: AsyncIterator[bytes], most: int) -> Stored | None:
         whole = self._folder / path
         # Several processes may be asked for one content, if one of them is slow.
-        part = whole.with_name(f"{whole.name}.{os.getpid()}.part")
+        part = self._parts / f"{path.replace('/', '.')}.{os.getpid()}"
         file = _opened(part)
         try:
             stored = await _written(file, chunks, most)
@@ -35,15 +41,27 @@ class ContentFolder:
             with suppress(FileNotFoundError):  # it has its name by now, if all went well
                 os.unlink(part)
 
-    async def read(self, path: str) -> bytes | None:
-        try:
-            return await asyncio.to_thread((self._folder / path).read_bytes)
-        except FileNotFoundError:
-            return None
+    async def find(self, path: str) -> Path | None:
+        whole = self._folder / path
+        return whole if await asyncio.to_thread(whole.is_file) else None
 
     async def remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             await asyncio.to_thread(os.unlink, self._folder / path)
+
+    async def tidy(self) -> int:
+        """Remove what processes left that died amid writing; returns how many files."""
+        return await asyncio.to_thread(self._tidy)
+
+    def _tidy(self) -> int:
+        left = 0
+        before = time.time() - _STALE_SECONDS
+        with suppress(FileNotFoundError):  # nothing was ever written, or another process is quicker
+            for part in self._parts.iterdir():
+                if part.stat().st_mtime < before:
+                    part.unlink()
+                    left += 1
+        return left
 
 
 async def _beside(work: Callable[..., object], *args: object) -> None:
@@ -89,6 +107,7 @@ def _opened(path: Path) -> int:
 def _settle(file: int, part: Path, whole: Path) -> None:
     """Make the file durable before its name is, and its name before anybody is told of it."""
     os.fsync(file)
+    whole.parent.mkdir(mode=0o700, exist_ok=True)
     part.replace(whole)
     folder = os.open(whole.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Literal, Protocol
 
 import msgspec
-from sqlalchemy import bindparam, literal_column, or_, select, update
+from sqlalchemy import bindparam, delete, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Bulk, Connection, Prepared, among, prepare, prepare_bulk
-from adapters.storage.schema.coupons import coupon_counts, coupon_tickets
+from adapters.storage.schema.coupons import coupon_counts, coupon_tickets, coupon_uses
 from gateway.domain.coupons.coupon import Coupon
 from gateway.domain.coupons.tickets import Ticket, counts, tokens_of
 from gateway.domain.values import Scope
@@ -81,6 +82,14 @@ class CouponStatements:
         }
         self.insert_tickets = prepare_bulk(dialect, tickets)
         self.upsert_tickets = prepare_bulk(dialect, tickets, update=_CHANGING)
+        self.insert_uses = prepare_bulk(dialect, coupon_uses)
+        self.delete_use = prepare(
+            dialect,
+            delete(coupon_uses).where(
+                coupon_uses.c.ticket == bindparam("of_ticket"),
+                coupon_uses.c.number == bindparam("of_number"),
+            ),
+        )
         of_coupon = coupon_counts.c.coupon == bindparam("of_coupon")
         self.count = prepare(dialect, select(coupon_counts.c.issued).where(of_coupon))
         self.lock_count = prepare(
@@ -123,6 +132,8 @@ class CouponsInTransaction:
         self._by_token: dict[str, int] = {}
         self._new: set[int] = set()
         self._changed: set[int] = set()
+        self._stamped: dict[tuple[int, int], Ticket] = {}
+        self._unstamped: set[tuple[int, int]] = set()
         self._counted: dict[str, int] = {}
         self._more: Counter[tuple[str, str]] = Counter()
         self.writes = 0
@@ -192,8 +203,17 @@ class CouponsInTransaction:
         change = counts(ticket) - (known is not None and counts(known))
         if change:
             self._more[ticket.coupon, ticket.advertiser] += change
+        self._note_uses(ticket, known.uses if known else 0)
         self._locked[ticket.id] = ticket
         self._by_token[ticket.token] = ticket.id
+
+    def _note_uses(self, ticket: Ticket, before: int) -> None:
+        """What stamps a ticket has more, or less, than ``before``."""
+        for number in range(before + 1, ticket.uses + 1):
+            self._stamped[ticket.id, number] = ticket
+        for number in range(ticket.uses + 1, before + 1):
+            if self._stamped.pop((ticket.id, number), None) is None:
+                self._unstamped.add((ticket.id, number))
 
     def due(
         self, scope: Scope, what: Literal["expiry", "reminder"], now: int, limit: int
@@ -214,6 +234,14 @@ class CouponsInTransaction:
         ):
             if ids:
                 writes.append((bulk, [_astuple(self._locked[id_]) for id_ in sorted(ids)]))
+        for id_, number in sorted(self._unstamped):
+            self._connection.run(self._sql.delete_use, of_ticket=id_, of_number=number)
+        if self._stamped:
+            uses = [
+                (id_, number, ticket.advertiser, ticket.channel, ticket.used_at)
+                for (id_, number), ticket in sorted(self._stamped.items(), key=itemgetter(0))
+            ]
+            writes.append((self._sql.insert_uses, uses))
         if writes:
             self._connection.write(writes)
         for (coupon, advertiser), more in sorted(self._more.items()):

@@ -10,13 +10,18 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     ColumnElement,
     Executable,
     Table,
     any_,
     bindparam,
+    cast,
+    column,
     func,
+    literal_column,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -116,12 +121,25 @@ def prepare(dialect: Dialect, statement: Executable) -> Prepared:
     return Prepared(str(compiled), names, constants)
 
 
-def among(dialect: Dialect, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """``column`` is one of the list given as parameter ``name``."""
+def among(dialect: Dialect, one: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """``one`` is one of the list given as parameter ``name``."""
     if dialect.name == "sqlite":
         given = func.json_each(bindparam(name)).table_valued("value")
-        return column.in_(select(given.c.value))
-    return column == any_(bindparam(name, type_=ARRAY(column.type)))
+        return one.in_(select(given.c.value))
+    return one == any_(bindparam(name, type_=ARRAY(one.type)))
+
+
+def among_pairs(
+    dialect: Dialect, columns: tuple[ColumnElement[Any], ColumnElement[Any]], name: str
+) -> ColumnElement[bool]:
+    """Two texts are a pair of the parameter ``name``: JSON, a list of lists of two."""
+    if dialect.name == "sqlite":
+        given = func.json_each(bindparam(name)).table_valued("value")
+    else:
+        texts = func.json_array_elements(cast(bindparam(name), JSON))
+        given = texts.table_valued(column("value", JSON))
+    pairs = select(*(given.c.value.op("->>")(literal_column(place)) for place in ("0", "1")))
+    return tuple_(*columns).in_(pairs)
 
 
 def prepare_bulk(

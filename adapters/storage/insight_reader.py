@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, literal_column, s
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, among, prepare
+from adapters.storage.entity_reader import EntityReader
 from adapters.storage.insight import told_of
 from adapters.storage.schema.cards import card_scans
 from adapters.storage.schema.insight import (
@@ -16,15 +17,12 @@ from adapters.storage.schema.insight import (
     report_notes,
     support_calls,
 )
-from adapters.storage.schema.provisioning import entities
 from adapters.storage.schema.sending import line_quotas
 from gateway.domain.insight import Day, Own, Sent, begin_of, month_days
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.quota import Quota
 from gateway.domain.values import Scope
 from gateway.ports.insight import ChannelState, Month, Note, SupportCall
-
-_decode = msgspec.json.Decoder(Channel).decode
 
 _OWN = [column for column in insight_days.c if column.name.startswith("own_")]
 _TOLD = [column for column in insight_days.c if column.name.startswith("platform_")][:-1]
@@ -36,15 +34,7 @@ class ChannelReader:
     """See :class:`gateway.ports.insight.ChannelReading`."""
 
     def __init__(self, dialect: Dialect) -> None:
-        listed = (
-            select(entities.c.body)
-            .where(entities.c.kind == Channel.table, entities.c.removed.is_(False))
-            .order_by(entities.c.id)
-        )
-        page = listed.where(entities.c.id > bindparam("after")).limit(bindparam("most"))
-        self._page = prepare(dialect, page)
-        self._page_of = prepare(dialect, page.where(among(dialect, entities.c.advertiser, "whose")))
-        self._one = prepare(dialect, listed.where(entities.c.id == bindparam("channel")))
+        self._channels = EntityReader(dialect, Channel)
         self._quotas = prepare(
             dialect,
             select(line_quotas).where(
@@ -87,12 +77,7 @@ class ChannelReader:
     def channels(
         self, connection: Connection, scope: Scope, *, month: str, after: str, limit: int
     ) -> list[ChannelState]:
-        if scope.advertisers is None:
-            rows = connection.rows(self._page, after=after, most=limit)
-        else:
-            whose = sorted(scope.advertisers)
-            rows = connection.rows(self._page_of, after=after, most=limit, whose=whose)
-        found = [_decode(body) for (body,) in rows]
+        found = self._channels.page(connection, scope, after=after, limit=limit)
         ids = [channel.id for channel in found]
         if not ids:
             return []
@@ -112,9 +97,7 @@ class ChannelReader:
         ]
 
     def channel(self, connection: Connection, scope: Scope, id_: str) -> Channel | None:
-        rows = connection.rows(self._one, channel=id_)
-        found = _decode(rows[0][0]) if rows else None
-        return found if found is not None and scope.covers(found.advertiser) else None
+        return next(iter(self._channels.one(connection, scope, id_)), None)
 
     def logins(self, connection: Connection, scope: Scope, id_: str, since: int) -> tuple[int, int]:
         ((users, friends),) = connection.rows(self._logins, of_channel=id_, since=since)

@@ -1,13 +1,20 @@
 """LINE's friends and events in the store: loaded by a statement a table, written likewise."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, literal_column, select, update
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Bulk, Connection, among, prepare, prepare_bulk
+from adapters.storage.database import (
+    Bulk,
+    Connection,
+    among,
+    among_pairs,
+    prepare,
+    prepare_bulk,
+)
 from adapters.storage.retention import Progress
 from adapters.storage.schema.line import line_events, line_friends
 from gateway.domain.line.events import Event
@@ -17,6 +24,7 @@ from gateway.ports.line import Kept
 from gateway.usecases.line import Incoming
 
 _astuple = msgspec.structs.astuple
+_encode = msgspec.json.encode
 _FIXED = {"channel", "user", "id", "advertiser", "first_at", "is_group"}
 
 
@@ -24,29 +32,26 @@ class LineStatements:
     """The statements of this module, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        of_channel = line_events.c.channel == bindparam("channel")
         self.known = prepare(
             dialect,
-            select(line_events.c.event).where(
-                of_channel, among(dialect, line_events.c.event, "events")
+            select(line_events.c.channel, line_events.c.event).where(
+                among(dialect, line_events.c.event, "events")
             ),
         )
         self.unsent = prepare(
             dialect,
-            select(line_events.c.message_id).where(
-                of_channel,
-                line_events.c.kind == "unsend",
+            select(line_events.c.channel, line_events.c.message_id).where(
+                # Spelt as its index spells it: SQLite would compile it anew each time to see that.
+                line_events.c.kind == literal_column("'unsend'"),
                 among(dialect, line_events.c.message_id, "messages"),
             ),
         )
+        key = (line_friends.c.channel, line_friends.c.user)
         self.friends = prepare(
             dialect,
             select(line_friends)
-            .where(
-                line_friends.c.channel == bindparam("channel"),
-                among(dialect, line_friends.c.user, "users"),
-            )
-            .order_by(line_friends.c.user)
+            .where(among_pairs(dialect, key, "users"))
+            .order_by(*key)
             .with_for_update(),
         )
         self.friend_by_id = prepare(
@@ -108,29 +113,26 @@ class LineInTransaction:
 
     def load(self, bodies: Sequence[Incoming]) -> None:
         """Lock and load the friends that ``bodies`` are about, and which events are known."""
-        by_channel: dict[str, list[Event]] = {}
-        for body in bodies:
-            by_channel.setdefault(body.channel, []).extend(body.events)
-        for channel, events in sorted(by_channel.items()):
-            if not events:
-                continue
-            users = {event.place or event.user for event in events} - {""}
-            # First of all: what another process writes of them is seen once they are locked.
-            self._load_friends(channel, sorted(users))
-            ids = [event.id for event in events]
-            for (event,) in self._connection.rows(self._sql.known, channel=channel, events=ids):
-                self._known.add((channel, event))
-            messages = [event.message_id for event in events if event.message_id]
-            if messages:
-                rows = self._connection.rows(self._sql.unsent, channel=channel, messages=messages)
-                self._unsent.update((channel, message) for (message,) in rows)
+        events = [(body.channel, event) for body in bodies for event in body.events]
+        if not events:
+            return
+        users = {(channel, event.place or event.user) for channel, event in events}
+        # First of all: what another process writes of them is seen once they are locked.
+        self._load_friends({key for key in users if key[1]})
+        rows, sql = self._connection.rows, self._sql
+        # Ids are the platform's, and its own alone: one look-up for all channels.
+        self._known.update(rows(sql.known, events=[event.id for _, event in events]))
+        if messages := [event.message_id for _, event in events if event.message_id]:
+            self._unsent.update(rows(sql.unsent, messages=messages))
 
-    def _load_friends(self, channel: str, users: list[str]) -> None:
+    def _load_friends(self, users: Collection[tuple[str, str]]) -> None:
+        """Lock and load them, by channel and user."""
         if not users:
             return
-        self._asked.update((channel, user) for user in users)
-        for row in self._connection.rows(self._sql.friends, channel=channel, users=users):
-            self._friends[channel, row[1]] = Friend(*row)
+        self._asked.update(users)
+        given = _encode(list(users)).decode()
+        for row in self._connection.rows(self._sql.friends, users=given):
+            self._friends[row[0], row[1]] = Friend(*row)
 
     def is_known(self, scope: Scope, channel: str, event: str) -> bool:
         return (channel, event) in self._known
@@ -140,7 +142,7 @@ class LineInTransaction:
 
     def friend(self, scope: Scope, channel: str, user: str) -> Friend | None:
         if (channel, user) not in self._asked:
-            self._load_friends(channel, [user])
+            self._load_friends([(channel, user)])
         found = self._friends.get((channel, user))
         return found if found is not None and scope.covers(found.advertiser) else None
 

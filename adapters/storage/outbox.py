@@ -1,7 +1,7 @@
 """The outbox in the store: effects that wait to be carried out, and those that were."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from sqlalchemy import (
@@ -11,17 +11,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Connection, among, prepare
-from adapters.storage.outbox_statements import FAILED, OPEN, WAITING, OutboxStatements
+from adapters.storage.database import Connection, Prepared, among, prepare
+from adapters.storage.outbox_statements import FAILED, WAITING, OutboxStatements
 from adapters.storage.quota import QuotasInTransaction
 from adapters.storage.schema.effects import outbox
 from adapters.storage.schema.sending import send_stops
-from gateway.domain.effects import NEVER, Effect
+from gateway.domain.effects import NEVER, Effect, Kind
 from gateway.domain.values import SECOND, Scope, first_id
-from gateway.ports.outbox import HALTED, Claimed, Outcome, Rewritten
+from gateway.ports.outbox import HALTED, Claimed, Outcome, Resent, Rewritten
 
 EVERYBODYS = "*"
 """Stands for all advertisers where sends are halted."""
+
+COUNTED = 100_000
+"""What waits is counted every few seconds: of each kind no further than this."""
+
+_LOOKS = 8
+"""So often one claim looks again, having parked what it found behind another."""
 
 _HALTED_SECONDS = 10
 """So long a halted effect is put off: as long as it may take to go on after `--resume`."""
@@ -37,6 +43,7 @@ class OutboxInTransaction:
         self._quotas: QuotasInTransaction | None = None
         self._writes = 0
         self.stops = StopsInTransaction(connection, statements)
+        self.is_behind = False
 
     @property
     def writes(self) -> int:
@@ -49,6 +56,11 @@ class OutboxInTransaction:
             self._quotas = QuotasInTransaction(self._connection, self._sql.quotas)
         return self._quotas
 
+    @property
+    def has_new(self) -> bool:
+        """Whether effects were asked for, and not taken back."""
+        return bool(self._new)
+
     def add(self, scope: Scope, effect: Effect) -> None:
         self._writes += 1
         self._new.setdefault(effect.key, effect)
@@ -56,7 +68,6 @@ class OutboxInTransaction:
     def cancel(
         self, scope: Scope, stream: str, kind: str = "", begin: int = 0, before: int = NEVER
     ) -> int:
-        self._writes += 1
         queued = [
             key
             for key, effect in self._new.items()
@@ -71,12 +82,16 @@ class OutboxInTransaction:
             gone = self._connection.run(self._sql.cancel_kind, only_kind=kind, **given)
         else:
             gone = self._connection.run(self._sql.cancel, **given)
+        if gone:
+            self._free({stream}, {stream})
+        self._writes += len(queued) + gone  # where none was, a refusal is that unit's alone
         return len(queued) + gone
 
     def claim(
         self, scope: Scope, now: int, kinds: Sequence[str], limit: int, lease_seconds: int
     ) -> Sequence[Claimed]:
         self._writes += 1
+        self.is_behind = False
         run, rows, sql = self._connection.run, self._connection.rows, self._sql
         store_now = now if sql.clock is None else rows(sql.clock)[0][0]
         given = {
@@ -94,14 +109,51 @@ class OutboxInTransaction:
             }
             until = now + _HALTED_SECONDS * SECOND
             run(sql.put_off, now=now, most=limit, put_off_until=until, **whose)
-            found = rows(sql.due_but_halted, **given, **whose)
+            ids = self._due(sql.due_but_halted, given | whose)
         else:
-            found = rows(sql.due, **given)
-        ids = [id_ for (id_,) in found]
+            ids = self._due(sql.due, given)
         if not ids:
             return []
         run(sql.lease, ids=ids, until=store_now + lease_seconds * SECOND, now=now)
         return [Claimed(*row) for row in rows(sql.claimed, ids=ids)]
+
+    def _due(self, due: Prepared, given: dict[str, Any]) -> list[int]:
+        """The ids of what may go. What is found behind another is parked: it is not found again
+        before that one is out of its way, however much of it there is.
+        """
+        free: list[int] = []
+        for _ in range(_LOOKS):
+            found = self._connection.rows(due, **given)
+            blocked = [row for row in found if row[3] is not None]
+            free = [row[0] for row in found if row[3] is None]
+            if not blocked or not self._park(blocked):
+                return free
+        self.is_behind = True  # more came at once than one claim parks
+        return free
+
+    def _park(self, blocked: Sequence[tuple[Any, ...]]) -> bool:
+        """Park what is behind another for certain: rows of id, kind, stream, and the other's id;
+        whether it is all of them.
+        """
+        ids = sorted({ahead for *_, ahead in blocked})
+        known = {row[0]: row[1:] for row in self._connection.rows(self._sql.ahead, ids=ids)}
+        parked = []
+        for id_, kind, stream, ahead in blocked:
+            its_stream, its_kind, its_state = known.get(ahead, ("", "", ""))
+            overtaken = its_state == "waiting" and its_kind in HALTED and kind not in HALTED
+            if its_stream == stream and not overtaken:
+                parked.append(id_)
+        if parked:
+            self._connection.run(self._sql.park, ids=parked)
+        return len(parked) == len(blocked)
+
+    def _free(self, ended: set[str], eased: set[str]) -> None:
+        """Have claims look again at what is next: in streams of which something has ended, and
+        what is no push in those where a push has gone back to wait.
+        """
+        ended, eased = ended - {""}, eased - {""}
+        if ended or eased:
+            self._connection.run(self._sql.free, ended=sorted(ended), eased=sorted(eased))
 
     def settle(
         self, scope: Scope, now: int, outcomes: Sequence[tuple[Claimed, Outcome]]
@@ -111,13 +163,23 @@ class OutboxInTransaction:
         held = {row[0]: row[1:] for row in self._connection.rows(self._sql.held, ids=ids)}
         standing: dict[int, tuple[Claimed, Outcome]] = {}
         for claimed, outcome in outcomes:
-            state, attempts = held.get(claimed.id, ("done", 0))
+            state, attempts, _ = held.get(claimed.id, ("done", 0, ""))
             ours = state == "leased" and attempts == claimed.attempts
             if ours or (outcome.state == "done" and state != "done"):
                 standing[claimed.id] = (claimed, outcome)
         if standing:
             settled = [_settled(now, *pair) for pair in standing.values()]
             self._connection.write([(self._sql.settle, settled)])
+            ended: set[str] = set()
+            eased: set[str] = set()
+            for claimed, outcome in standing.values():
+                streams = {claimed.stream, held[claimed.id][2]}  # it may have left the former
+                if outcome.state != "waiting":
+                    ended |= streams
+                    eased |= streams
+                elif claimed.kind in HALTED:
+                    eased |= streams
+            self._free(ended, eased)
         gone = [id_ for id_, (_, o) in standing.items() if o.forgets and o.state == "done"]
         if gone:
             self._connection.run(self._sql.blank, ids=gone)
@@ -125,19 +187,24 @@ class OutboxInTransaction:
 
     def rewrite(self, scope: Scope, rewritten: Sequence[Rewritten]) -> None:
         self._writes += 1
+        if not rewritten:
+            return
+        held = self._connection.rows(self._sql.held, ids=[r.id for r in rewritten])
         rows = [(r.kind, r.payload, r.stream, r.give_up_at, r.id) for r in rewritten]
-        if rows:
-            self._connection.write([(self._sql.rewrite, rows)])
+        self._connection.write([(self._sql.rewrite, rows)])
+        stay = {(r.id, r.stream) for r in rewritten}
+        left = {stream for id_, _, _, stream in held if (id_, stream) not in stay}
+        self._free(left, left)
 
-    def resend(self, scope: Scope, effect: int, now: int) -> bool:
-        given: dict[str, Any] = {"effect": effect, "now": now}
-        if scope.advertisers is None:
-            touched = self._connection.run(self._sql.resend, **given)
-        else:
-            whose = sorted(scope.advertisers)
-            touched = self._connection.run(self._sql.resend_of, whose=whose, **given)
-        self._writes += touched  # where nothing was touched, a refusal is that unit's alone
-        return touched > 0
+    def resend(self, scope: Scope, effect: int, now: int) -> Resent:
+        found = self._connection.rows(self._sql.failed, effect=effect)
+        if not found or not scope.covers(found[0][0]):
+            return "none"
+        if not found[0][1]:
+            return "blank"
+        self._writes += 1
+        self._connection.run(self._sql.resend, effect=effect, now=now)
+        return "waiting"
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         self._writes += 1
@@ -182,6 +249,7 @@ def _row(effect: Effect) -> tuple[Any, ...]:
         effect.origin,
         "",  # result
         0,  # unclear
+        0,  # parked
     )
 
 
@@ -195,7 +263,7 @@ def _settled(now: int, claimed: Claimed, outcome: Outcome) -> tuple[Any, ...]:
         attempts,
         claimed.unclear + outcome.unclear,
         claimed.tried_at if attempts else None,
-        outcome.error or None,
+        outcome.error or (None if outcome.tried else claimed.last_error),
         None if outcome.state == "waiting" else now,
         outcome.result,
         claimed.id,
@@ -246,12 +314,14 @@ class OutboxReader:
     """What waits and what failed, read beside the writer."""
 
     def __init__(self, dialect: Dialect) -> None:
-        waiting = (
-            select(outbox.c.kind, func.count(), func.min(outbox.c.due_at))
-            .where(OPEN, WAITING)
-            .group_by(outbox.c.kind)
+        oldest = (
+            select(outbox.c.due_at)
+            .where(WAITING, outbox.c.kind == bindparam("of_kind"))
+            .order_by(outbox.c.due_at)
+            .limit(bindparam("most"))
+            .subquery()
         )
-        self._waiting = prepare(dialect, waiting)
+        self._waiting = prepare(dialect, select(func.count(), func.min(oldest.c.due_at)))
         failed = (
             select(*(outbox.c[name] for name in Failed.__struct_fields__))
             .where(FAILED, outbox.c.id > bindparam("after"))
@@ -265,8 +335,15 @@ class OutboxReader:
         self._stops = prepare(dialect, select(send_stops.c.advertiser))
 
     def waiting(self, connection: Connection) -> dict[str, tuple[int, int]]:
-        """By kind: how many effects wait, and when the oldest was due (microseconds)."""
-        return {kind: (count, oldest) for kind, count, oldest in connection.rows(self._waiting)}
+        """By kind: how many effects wait, counted up to :data:`COUNTED`, and when the oldest was
+        due (microseconds).
+        """
+        found = {}
+        for kind in get_args(Kind):
+            count, oldest = connection.rows(self._waiting, of_kind=kind, most=COUNTED)[0]
+            if count:
+                found[kind] = (count, oldest)
+        return found
 
     def failed(
         self, connection: Connection, scope: Scope, *, after: int, limit: int

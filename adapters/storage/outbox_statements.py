@@ -10,12 +10,12 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
+    Text,
     and_,
     bindparam,
     case,
     cast,
     delete,
-    exists,
     extract,
     func,
     literal_column,
@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -43,6 +44,7 @@ from gateway.ports.outbox import HALTED, Claimed
 # Spelt as the partial indexes spell it: SQLite takes those only where it finds their own words.
 OPEN = text("outbox.state IN ('waiting', 'leased')")
 FAILED = text("outbox.state IN ('dead', 'unknown')")
+LOOKED_AT = outbox.c.parked == literal_column("0")
 WAITING = outbox.c.state == literal_column("'waiting'")
 LEASED = outbox.c.state == literal_column("'leased'")
 
@@ -57,6 +59,10 @@ _SETTLED = (
     "ended_at",
     "result",
 )
+_PUSHES: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in HALTED]
+_PARKED_PUSH: ColumnElement[int] = literal_column("1")
+_PARKED_OTHER: ColumnElement[int] = literal_column("2")
+
 _REWRITTEN = ("kind", "payload", "stream", "give_up_at")
 _CLAIMED = [outbox.c[{"key": "idempotency_key"}.get(f, f)] for f in Claimed.__struct_fields__]
 
@@ -75,9 +81,15 @@ class OutboxStatements:
         self.rewrite = _prepare_update(dialect, outbox, _REWRITTEN)
         self.held = prepare(
             dialect,
-            select(outbox.c.id, outbox.c.state, outbox.c.attempts)
+            select(outbox.c.id, outbox.c.state, outbox.c.attempts, outbox.c.stream)
             .where(among(dialect, outbox.c.id, "ids"))
             .order_by(outbox.c.id)
+            .with_for_update(),
+        )
+        self.failed = prepare(
+            dialect,
+            select(outbox.c.advertiser, outbox.c.payload != literal_column("''"))
+            .where(outbox.c.id == bindparam("effect"), FAILED)
             .with_for_update(),
         )
         again = (
@@ -85,6 +97,7 @@ class OutboxStatements:
             .where(outbox.c.id == bindparam("effect"), FAILED)
             .values(
                 state="waiting",
+                parked=0,
                 due_at=bindparam("now"),
                 attempts=0,
                 unclear=0,
@@ -93,13 +106,13 @@ class OutboxStatements:
             )
         )
         self.resend = prepare(dialect, again)
-        self.resend_of = prepare(dialect, again.where(among(dialect, outbox.c.advertiser, "whose")))
         # Leases are measured by the clock that all processes share, where there are several.
         self.clock = None
         if dialect.name != "sqlite":
             seconds = extract("epoch", func.clock_timestamp())
             self.clock = prepare(dialect, select(cast(seconds * SECOND, BigInteger)))
         self._claiming(dialect)
+        self._parking(dialect)
         self._retention(dialect)
         self.insert_stops = prepare_bulk(dialect, send_stops, update=["since", "by"])
         self.delete_stop = prepare(
@@ -128,14 +141,16 @@ class OutboxStatements:
         self.due_but_halted = prepare(dialect, due.where(not_(halted)))
         some = (
             select(outbox.c.id)
-            .where(OPEN, WAITING, outbox.c.due_at <= bindparam("now"), halted)
+            .where(OPEN, LOOKED_AT, WAITING, outbox.c.due_at <= bindparam("now"), halted)
             .order_by(outbox.c.due_at)
             .limit(bindparam("most"))
             .with_for_update(skip_locked=True)
         )
         self.put_off = prepare(
             dialect,
-            update(outbox).where(outbox.c.id.in_(some)).values(due_at=bindparam("put_off_until")),
+            update(outbox)
+            .where(outbox.c.id.in_(some))
+            .values(due_at=bindparam("put_off_until"), last_error=literal_column("'halted'")),
         )
         self.lease = prepare(
             dialect,
@@ -156,6 +171,27 @@ class OutboxStatements:
             .where(among(dialect, outbox.c.id, "ids"))
             .order_by(outbox.c.order_at, outbox.c.id),
         )
+
+    def _parking(self, dialect: Dialect) -> None:
+        # Locked, so that none of them ends while what is behind them is parked: whoever ends one
+        # frees what was parked by then. Where one is being ended just now, nothing is parked.
+        self.ahead = prepare(
+            dialect,
+            select(outbox.c.id, outbox.c.stream, outbox.c.kind, outbox.c.state)
+            .where(among(dialect, outbox.c.id, "ids"), OPEN)
+            .with_for_update(read=True, skip_locked=True),
+        )
+        self.park = prepare(
+            dialect,
+            update(outbox)
+            .where(among(dialect, outbox.c.id, "ids"))
+            .values(parked=case((outbox.c.kind.in_(_PUSHES), _PARKED_PUSH), else_=_PARKED_OTHER)),
+        )
+        # Whatever may go is the first of its stream, or the first of it that is no push.
+        firsts = union_all(
+            _firsts(dialect, "ended", _PARKED_PUSH), _firsts(dialect, "eased", _PARKED_OTHER)
+        )
+        self.free = prepare(dialect, update(outbox).where(outbox.c.id.in_(firsts)).values(parked=0))
 
     def _retention(self, dialect: Dialect) -> None:
         old = (
@@ -233,38 +269,80 @@ def _cancelled() -> Any:
 
 
 def _due(dialect: Dialect) -> Select[Any]:
-    """The ids of what is due, where nothing of its stream comes first.
+    """What is due and was not parked: its id, its kind, its stream, and what of its stream comes
+    first, if anything does.
 
     A push may wait for the morning, for quota, or until sends are resumed; what answers somebody
     does not wait for such.
     """
-    earlier = outbox.alias("earlier")
-    pushes: list[ColumnElement[str]] = [literal_column(f"'{kind}'") for kind in HALTED]
+    first = outbox.alias("first")
     may_be_overtaken = and_(
-        earlier.c.state == literal_column("'waiting'"),
-        earlier.c.kind.in_(pushes),
-        outbox.c.kind.not_in(pushes),
+        first.c.state == literal_column("'waiting'"),
+        first.c.kind.in_(_PUSHES),
+        outbox.c.kind.not_in(_PUSHES),
     )
-    waits_for_another = exists(
-        select(1).where(
-            text("earlier.state IN ('waiting', 'leased')"),
-            earlier.c.stream == outbox.c.stream,
-            tuple_(earlier.c.order_at, earlier.c.id) < tuple_(outbox.c.order_at, outbox.c.id),
-            not_(may_be_overtaken),
+
+    def earlier(parked: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:
+        # One seek for each: most of a long stream is parked, and none of that is read.
+        return (
+            select(first.c.id)
+            .where(
+                text("first.state IN ('waiting', 'leased')"),
+                first.c.stream == outbox.c.stream,
+                first.c.parked == parked,
+                tuple_(first.c.order_at, first.c.id) < tuple_(outbox.c.order_at, outbox.c.id),
+                *conditions,
+            )
+            # Ordered for the planner alone, which might else read the table for just one row.
+            .order_by(first.c.order_at, first.c.id)
+            .limit(literal_column("1"))
+            .scalar_subquery()
         )
+
+    behind = case(
+        (outbox.c.stream == literal_column("''"), null()),
+        else_=func.coalesce(
+            # Nought, said so that an engine does not take the index of what is due for it.
+            earlier(outbox.c.parked, not_(may_be_overtaken)),
+            earlier(_PARKED_OTHER),
+            earlier(_PARKED_PUSH, outbox.c.kind.in_(_PUSHES)),
+        ),
     )
     store_now = bindparam("store_now", type_=BigInteger)
     now = bindparam("now", type_=BigInteger)
     return (
-        select(outbox.c.id)
+        select(outbox.c.id, outbox.c.kind, outbox.c.stream, behind)
         .where(
             OPEN,
+            LOOKED_AT,
             outbox.c.due_at <= bindparam("latest"),
             outbox.c.due_at <= case((LEASED, store_now), else_=now),
             among(dialect, outbox.c.kind, "kinds"),
-            or_(outbox.c.stream == literal_column("''"), not_(waits_for_another)),
         )
         .order_by(outbox.c.due_at)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True, of=outbox)
     )
+
+
+def _firsts(dialect: Dialect, streams: str, parked: ColumnElement[int]) -> Select[Any]:
+    """The first that is parked so of each of the streams given as a parameter."""
+    given: Any
+    if dialect.name == "sqlite":
+        given = func.json_each(bindparam(streams)).table_valued("value", name=streams)
+    else:
+        texts = func.unnest(bindparam(streams, type_=ARRAY(Text)))
+        given = texts.table_valued("value", name=streams).render_derived()
+    one = outbox.alias("one")
+    first = (
+        select(one.c.id)
+        .where(
+            text("one.state IN ('waiting', 'leased')"),
+            one.c.stream == given.c.value,
+            one.c.parked == parked,
+        )
+        .order_by(one.c.order_at, one.c.id)
+        .limit(literal_column("1"))
+        .scalar_subquery()
+    )
+    return select(first).select_from(given)

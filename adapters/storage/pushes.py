@@ -56,9 +56,9 @@ class PushStatements:
         )
         self.effects = prepare(
             dialect,
-            select(outbox.c.idempotency_key, outbox.c.state, outbox.c.result).where(
-                among(dialect, outbox.c.idempotency_key, "keys")
-            ),
+            select(
+                outbox.c.idempotency_key, outbox.c.state, outbox.c.result, outbox.c.payload
+            ).where(among(dialect, outbox.c.idempotency_key, "keys")),
         )
         unit = aggregation_units.c
         month = (unit.channel == bindparam("channel"), unit.month == bindparam("of_month"))
@@ -129,7 +129,10 @@ class PushesInTransaction:
 
     def effects(self, scope: Scope, keys: Sequence[str]) -> dict[str, Sent]:
         rows = self._connection.rows(self._sql.effects, keys=list(keys))
-        return {key: Sent(state, _request_of(result)) for key, state, result in rows}
+        return {
+            key: Sent(state, _request_of(result), _reserved_in(payload))
+            for key, state, result, payload in rows
+        }
 
     def use_unit(self, scope: Scope, push: Push, month: str, most: int) -> bool:
         given = {"channel": push.channel, "of_month": month, "named": push.unit}
@@ -152,6 +155,17 @@ class _Result(msgspec.Struct):
 
 
 _result = msgspec.json.Decoder(_Result).decode
+
+
+class _Payload(msgspec.Struct):
+    reserved: str = ""
+
+
+_payload = msgspec.json.Decoder(_Payload).decode
+
+
+def _reserved_in(payload: str) -> str:
+    return _payload(payload).reserved if payload else ""
 
 
 def _request_of(result: str) -> str:

@@ -8,11 +8,12 @@ from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, among, prepare, prepare_bulk
 from adapters.storage.schema.sending import line_quotas
-from gateway.domain.line.quota import Quota, month_of
+from gateway.domain.line.quota import Quota, month_of, reserve
 from gateway.domain.values import Scope
 from gateway.ports.quota import Spent
 
 _astuple = msgspec.structs.astuple
+_replace = msgspec.structs.replace
 _KEY = {"channel", "month"}
 
 
@@ -63,16 +64,18 @@ class QuotasInTransaction:
         self._loaded[key] = self._changed[key] = quota
 
     def spend(self, scope: Scope, spent: Sequence[Spent]) -> None:
-        for month in sorted({month_of(one.at) for one in spent}):
+        months = {month_of(one.at) for one in spent} | {one.reserved for one in spent}
+        for month in sorted(months - {""}):
             self._load([one.channel for one in spent], month)
         for one in spent:
-            month = month_of(one.at)
-            quota = self._loaded[one.channel, month] or Quota(one.channel, month, one.advertiser)
-            reserved = max(0, quota.reserved - one.count) if one.reserved else quota.reserved
-            self.save(
-                scope,
-                msgspec.structs.replace(quota, spent=quota.spent + one.count, reserved=reserved),
-            )
+            quota = self._of(one, month_of(one.at))
+            self.save(scope, _replace(quota, spent=quota.spent + one.count))
+            if one.reserved:
+                self.save(scope, reserve(self._of(one, one.reserved), -one.count))
+
+    def _of(self, spent: Spent, month: str) -> Quota:
+        known = self._loaded[spent.channel, month]
+        return known or Quota(spent.channel, month, spent.advertiser)
 
     def flush(self) -> None:
         """Write the months that changed."""

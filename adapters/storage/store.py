@@ -113,6 +113,8 @@ class SqlStore:
         self._limits = limits or Limits()
         self._on_routes = on_routes
         self._public_url = public_url
+        self.on_effects: Callable[[], object] = lambda: None
+        """Called on the loop after each transaction that asked for effects."""
         self.cache = cache or RouteCache()
         self.down: str | None = _NOT_OPENED
         """Why nothing can be stored at the moment, if so."""
@@ -412,6 +414,8 @@ class SqlStore:
             raise
         if tx.routes_changed:
             self._tell_routes()
+        if tx.asked_for_effects:
+            self._call_on_loop(self.on_effects)
         return results
 
     def _commit(self, connection: Connection, results: list[_Result]) -> None:
@@ -431,7 +435,7 @@ class SqlStore:
             unit.facts = ()
         self._call_on_loop(self._settle, [(unit, None, error) for unit in units], None)
 
-    def _call_on_loop(self, callback: Callable[..., None], *args: Any) -> None:
+    def _call_on_loop(self, callback: Callable[..., object], *args: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed without us: nobody waits
             self._loop.call_soon_threadsafe(callback, *args)
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 from adapters.storage.database import Connection, among, prepare
 from adapters.storage.schema.audience import link_clicks, pushes
 from adapters.storage.schema.cards import card_points, cards
-from adapters.storage.schema.coupons import coupon_tickets
+from adapters.storage.schema.coupons import coupon_tickets, coupon_uses
 from adapters.storage.schema.effects import outbox
 from adapters.storage.schema.line import line_events, line_friends
 from gateway.domain.insight import Clicks, Flow, Tally
@@ -38,7 +38,7 @@ class TallyReader:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        events, tickets = line_events.c, coupon_tickets.c
+        events, tickets, uses = line_events.c, coupon_tickets.c, coupon_uses.c
         day = _day(events.at)
         self._events = prepare(
             dialect,
@@ -81,13 +81,9 @@ class TallyReader:
         )
         self._used = prepare(
             dialect,
-            select(tickets.channel, tickets.advertiser, _day(tickets.used_at), func.count())
-            .where(
-                tickets.used_at > _NONE,  # as the index on it says
-                tickets.used_at >= bindparam("begin"),
-                tickets.used_at < bindparam("end"),
-            )
-            .group_by(tickets.channel, tickets.advertiser, _day(tickets.used_at)),
+            select(uses.channel, uses.advertiser, _day(uses.at), func.count())
+            .where(uses.at >= bindparam("begin"), uses.at < bindparam("end"))
+            .group_by(uses.channel, uses.advertiser, _day(uses.at)),
         )
         self._clicks = self._prepare_clicks(dialect)
         self._pushes = prepare(
@@ -126,7 +122,11 @@ class TallyReader:
         )
 
     def _prepare_standing(self, dialect: Dialect) -> Any:
-        """As :func:`gateway.domain.insight.stood` has it, row by row."""
+        """What each friend was to the channel before an instant: ``friend``, ``blocked`` or empty.
+
+        Only the latest follow and unfollow are known, 0 where there was none. Where both came
+        later, the order of the two tells what was before, of whoever was known then.
+        """
         friend = line_friends.c
         by: Any = bindparam("by", type_=BigInteger)
         came, went = friend.followed_at, friend.unfollowed_at

@@ -296,6 +296,11 @@ class StoreTransaction:
         """How many writes were made so far."""
         return sum(room.writes for room in self._rooms)
 
+    @property
+    def asked_for_effects(self) -> bool:
+        """Whether there is more to be done once this is committed."""
+        return "outbox" in self.__dict__ and self.outbox.has_new
+
     def flush(self) -> None:
         """Hand all writes to the engine."""
         for room in self._rooms:

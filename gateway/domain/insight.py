@@ -105,7 +105,7 @@ class Own(msgspec.Struct, frozen=True):
     """Visits of people to our short links."""
     coupons_issued: int = 0
     coupons_used: int = 0
-    """Tickets of coupons whose latest stamp was on that day."""
+    """Stamps of coupons, without those that were taken back; a ticket may have several."""
     points: int = 0
     """Points of shop cards that were given, less those that were taken back."""
     visits: int = 0
@@ -191,25 +191,6 @@ def added(tallies: Iterable[Tally]) -> dict[tuple[str, int], OwnDay]:
         (channel, day): OwnDay(channel, whose[channel], day, Own(**figures))
         for (channel, day), figures in days.items()
     }
-
-
-def stood(followed_at: int, unfollowed_at: int, first_at: int, by: int) -> str:
-    """What somebody was to a channel before the instant ``by``: ``friend``, ``blocked`` or empty.
-
-    Only the latest follow and unfollow are known, 0 where there was none. Where both came later,
-    the order of the two tells what was before, of whoever was known then.
-    """
-    if followed_at < by and unfollowed_at < by:
-        if unfollowed_at and unfollowed_at >= followed_at:
-            return "blocked"
-        return "friend" if followed_at else ""
-    if followed_at < by:
-        return "friend" if followed_at else ""
-    if unfollowed_at < by:
-        return "blocked" if unfollowed_at else ""
-    if first_at >= by:
-        return ""
-    return "friend" if unfollowed_at < followed_at else "blocked"
 
 
 # --- LINE's ---

@@ -24,7 +24,8 @@ ENTRY_SECONDS_LATE = 60
 its page comes after it."""
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_WRITTEN = re.compile(r"\{link:([a-z0-9-]{1,40})\}")
+_WRITTEN = re.compile(r"\{\{|\}\}|\{link:([a-z0-9-]{1,40})\}")
+"""Doubled braces are no variables: who writes ``{{link:menu}}`` means the words."""
 
 _DAY = 86_400 * SECOND
 _TOKYO_AHEAD = 9 * 3600 * SECOND  # without summer time, since 1951
@@ -64,7 +65,7 @@ class Code(msgspec.Struct, frozen=True):
     link: str
     advertiser: str
     origin: str = ""
-    """What it was made for: ``push:…``, ``step:…``; empty: to be printed or posted."""
+    """What it was made for: ``push:…``, ``step:…``, ``reply``; empty: to be printed or posted."""
     friend: int = 0
     """To whom it was sent alone; 0 where many know it."""
     made_at: int = 0
@@ -90,13 +91,13 @@ def day_of(instant: int) -> int:
 
 def named_in(value: Any) -> set[str]:
     """The ids of the links that are written as ``{link:…}`` anywhere in ``value`` (plain JSON)."""
-    return {found[1] for text in _texts(value) for found in _WRITTEN.finditer(text)}
+    return {found[1] for text in _texts(value) for found in _WRITTEN.finditer(text) if found[1]}
 
 
 def replaced(value: Any, address: Callable[[str], str]) -> Any:
     """``value`` (plain JSON) with the ``address`` of its id for each ``{link:…}``."""
     if isinstance(value, str):
-        return _WRITTEN.sub(lambda found: address(found[1]), value)
+        return _WRITTEN.sub(lambda found: address(found[1]) if found[1] else found[0], value)
     if isinstance(value, dict):
         return {key: replaced(each, address) for key, each in value.items()}
     if isinstance(value, list | tuple):

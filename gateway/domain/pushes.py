@@ -140,6 +140,8 @@ class Push(msgspec.Struct, frozen=True):
     """The platform's id of a narrowcast, by which its progress is asked for."""
     reason: Reason = ""
     ended_at: int = 0
+    reserved_in: str = ""
+    """The month of whose quota :attr:`budget` is promised."""
 
     @property
     def whom(self) -> Audience:
@@ -165,11 +167,6 @@ class Push(msgspec.Struct, frozen=True):
     def batches(self) -> int:
         """How many batches its recipients make."""
         return -(-self.recipients // self.batch_size)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether anything of it is still to happen, or to be heard of."""
-        return self.due_at is not None
 
 
 def encode_audience(audience: Audience) -> str:

@@ -3,7 +3,6 @@ done about them by the clock.
 """
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from adapters.storage.quota import QuotaReader
 from gateway.domain.line.channel import Channel
 from gateway.domain.links import ENTRY_HOURS, Link
 from gateway.domain.pushes import PROGRESS
-from gateway.domain.values import SECOND, Seed
+from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient
 from gateway.main.chores import Pace
 from gateway.main.parts import Chore, Deps, Part
@@ -67,10 +66,6 @@ def link_pages(deps: Deps) -> LinkPages:
     return LinkPages(deps.store, reader, Pages(deps.observer, deps.log), deps.ids, deps.logins)
 
 
-def _seed(deps: Deps, now: int, ids: int) -> Seed:
-    return Seed(deps.ids.block(now, ids), ids, secrets.token_bytes(16))
-
-
 def _pushing(deps: Deps, reader: PushReader) -> Chore:
     """Take pushes and steps on that are due: a unit at a time, each behind the webhooks."""
 
@@ -81,11 +76,11 @@ def _pushing(deps: Deps, reader: PushReader) -> Chore:
             return
         if push:
             now = deps.clock()
-            job = push_sending.Advance(now, _seed(deps, now, push_sending.IDS_A_STEP))
+            job = push_sending.Advance(now, deps.seed(now, push_sending.IDS_A_STEP))
             await deps.store.run(push_sending.advance, job, Lane.BACKGROUND)
         if step:
             now = deps.clock()
-            due = steps.Sending(now, _seed(deps, now, steps.AT_ONCE))
+            due = steps.Sending(now, deps.seed(now, steps.AT_ONCE))
             await deps.store.run(steps.send, due, Lane.BACKGROUND)
 
     return chore
@@ -106,9 +101,7 @@ def _coding(deps: Deps, reader: LinkReader) -> Chore:
         for begin in range(0, len(missing), CODED_AT_ONCE):
             now = deps.clock()
             some = tuple(missing[begin : begin + CODED_AT_ONCE])
-            await deps.store.run(
-                give_codes, Coding(some, now, _seed(deps, now, 0)), Lane.BACKGROUND
-            )
+            await deps.store.run(give_codes, Coding(some, now, deps.seed(now, 0)), Lane.BACKGROUND)
         seen = version
 
     return chore

@@ -26,7 +26,6 @@ from gateway.main import line
 from gateway.main.api import api_chores, api_routes
 from gateway.main.chores import State, chores, running
 from gateway.main.parts import Deps, NewIds, Part
-from gateway.main.sending import Waking
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
 from gateway.usecases import calls
@@ -70,7 +69,6 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
     """The daemon, from the first file opened to the last one closed; yields its ports."""
     database = database_of(config)
     metrics = Metrics(__version__, clock)
-    waking = Waking(metrics)
     state = State(config.storage.state_dir)
     async with AsyncExitStack() as stack:
         database.guard()
@@ -79,7 +77,7 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         store = await stack.enter_async_context(
             SqlStore(
                 database,
-                observer=waking,
+                observer=metrics,
                 cache=state.load(),
                 on_routes=state.routes_changed,
                 public_url=config.public_url,
@@ -107,7 +105,7 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         )
         parts = [_calls(deps, spool, metrics)]
         if config.line is not None:
-            parts += await stack.enter_async_context(line.parts(deps, config.line, waking))
+            parts += await stack.enter_async_context(line.parts(deps, config.line))
         todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
         for part in parts:
             todo |= part.chores

@@ -20,6 +20,7 @@ from gateway.ports.contents import ContentSource
 from gateway.usecases.contents import Sweep, removed, sweep
 
 _LOOK_SECONDS = 10
+_TIDY_SECONDS = 3600
 _DAY = 86_400 * SECOND
 
 
@@ -61,9 +62,9 @@ async def contents(deps: Deps, source: ContentSource) -> AsyncIterator[Part]:
         has_room=lambda: held.bytes <= most,
         log=deps.log,
     )
-    chore = _sweeping(deps, folder, held, most)
+    chores = {"contents": _sweeping(deps, folder, held, most), "content-parts": _tidying(folder)}
     try:
-        yield Part(chores={"contents": chore}, handlers=fetcher.handlers)
+        yield Part(chores=chores, handlers=fetcher.handlers)
     finally:
         await fetcher.close()
 
@@ -90,6 +91,14 @@ def _sweeping(deps: Deps, folder: ContentFolder, held: _Held, most: int) -> Chor
             for content in gone:
                 await folder.remove(content.path)
             await deps.store.run(removed, gone, Lane.BACKGROUND)
+
+    return chore
+
+
+def _tidying(folder: ContentFolder) -> Chore:
+    async def chore() -> None:
+        await folder.tidy()
+        await asyncio.sleep(_TIDY_SECONDS)
 
     return chore
 

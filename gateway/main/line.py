@@ -26,7 +26,7 @@ from gateway.main import (
 )
 from gateway.main.forwarding import forwarding
 from gateway.main.parts import Chore, Deps, Part
-from gateway.main.sending import Clients, Sending, Waking, clients
+from gateway.main.sending import Clients, Sending, clients
 from gateway.usecases import cards as card_desk
 from gateway.usecases import coupons as coupon_desk
 from gateway.usecases import surveys as survey_desk
@@ -36,10 +36,8 @@ _LOOK_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def parts(
-    deps: Deps, config: Line, waking: Waking | None = None
-) -> AsyncIterator[list[Part]]:
-    """All parts of LINE, open for as long as the daemon runs; ``waking`` learns whom to wake."""
+async def parts(deps: Deps, config: Line) -> AsyncIterator[list[Part]]:
+    """All parts of LINE, open for as long as the daemon runs."""
     async with AsyncExitStack() as stack:
         line = await stack.enter_async_context(clients(config))
         deps = replace(
@@ -62,8 +60,7 @@ async def parts(
         ]
         handlers = {kind: handler for part in found for kind, handler in part.handlers.items()}
         sending = Sending(deps, line, rooms=_rooms(), handlers=handlers)
-        if waking is not None:
-            waking.wake = sending.wake
+        deps.store.on_effects = sending.wake
         if _has_channels(deps):
             await _make_ready(deps, line)
             found.append(sending.part)

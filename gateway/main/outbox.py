@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 from gateway.domain.values import SECOND
 from gateway.errors import GatewayError, Transient
 from gateway.ports import Clock, Lane, Store
-from gateway.ports.outbox import Claimed, Handlers, Outcome
+from gateway.ports.outbox import Claimed, Handlers, NothingDone, Outcome
 from gateway.ports.process import Log
-from gateway.usecases.outbox import AT_ONCE, LEASE_SECONDS, Claim, Settle, claim, settle
+from gateway.usecases.outbox import (
+    AT_ONCE,
+    LEASE_SECONDS,
+    Claim,
+    Handout,
+    Settle,
+    claim,
+    settle,
+)
 
 IN_FLIGHT = 256
 """Effects that a process carries out at once."""
@@ -84,17 +92,17 @@ class Worker:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
             return
         room = min(IN_FLIGHT - len(self._under_way), _CLAIMED_AT_ONCE)
-        claimed: Sequence[Claimed] = ()
+        given = Handout(())
         # Whoever cannot settle must not claim: it would take its own leases for a dead worker's.
         if not self._is_behind:
             wish = Claim(self._clock(), self._kinds, room, self._lease_seconds)
             try:
-                claimed = await self._store.run(claim, wish, Lane.BACKGROUND)
+                given = await self._store.run(claim, wish, Lane.BACKGROUND)
             except Transient:
                 await asyncio.sleep(_REST_SECONDS)  # the store says itself that it is away
-        for effect in claimed:
+        for effect in given.claimed:
             self._start(self._carry_out(effect))
-        if len(claimed) < room:
+        if len(given.claimed) < room and not given.is_behind:
             await self._rest()
 
     async def _rest(self) -> None:
@@ -114,16 +122,22 @@ class Worker:
                 outcome = await self._handlers[effect.kind](effect)
         except Exception as error:  # noqa: BLE001 - one handler's fault is not the others' end
             self._log.error("an effect failed", kind=effect.kind, exc_info=error)
-            outcome = self._failed(effect)
+            outcome = self._failed(effect, error)
         self._outcomes.append((effect, outcome))
         self._settling.set()
 
-    def _failed(self, effect: Claimed) -> Outcome:
-        """A handler failed, and how far it came, nobody knows: a few more attempts."""
-        if effect.attempts >= _MOST_FAULTS:
-            return Outcome("unknown", unclear=True, error="fault")
-        pause = SECOND * 2**effect.attempts
-        return Outcome("waiting", self._clock() + pause, unclear=True, error="fault")
+    def _failed(self, effect: Claimed, error: Exception) -> Outcome:
+        """A handler failed: a few more attempts. How far it came, nobody knows, unless it says
+        that nothing was done.
+        """
+        unclear = not isinstance(error, NothingDone)
+        reason = "fault" if unclear else str(error)
+        if effect.attempts < _MOST_FAULTS:
+            pause = SECOND * 2**effect.attempts
+            return Outcome("waiting", self._clock() + pause, unclear=unclear, error=reason)
+        if unclear or effect.unclear:
+            return Outcome("unknown", unclear=unclear, error=reason)
+        return Outcome("dead", error=reason)
 
     async def _settle_always(self) -> None:
         while True:

@@ -1,12 +1,10 @@
 """The posting calendar: its part of the API, and the reminders."""
 
 import asyncio
-import secrets
 
 from adapters.http.api.postings import endpoints
 from adapters.storage.insight_reader import ChannelReader
 from adapters.storage.postings import PostingReader
-from gateway.domain.values import Seed
 from gateway.main.parts import Chore, Deps, Part
 from gateway.ports import Lane
 from gateway.usecases.postings import REMIND_AT_ONCE, Reminding, remind
@@ -29,8 +27,7 @@ def _reminding(deps: Deps) -> Chore:
         looked_at = REMIND_AT_ONCE
         while looked_at == REMIND_AT_ONCE:
             now = deps.clock()
-            first = deps.ids.block(now, REMIND_AT_ONCE)
-            asked = Reminding(now, Seed(first, REMIND_AT_ONCE, secrets.token_bytes(16)))
+            asked = Reminding(now, deps.seed(now, REMIND_AT_ONCE))
             looked_at = await deps.store.run(remind, asked, Lane.BACKGROUND)
 
     return chore

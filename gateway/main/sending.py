@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,13 +25,13 @@ from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config, Line
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.quota import Quota, month_of
-from gateway.domain.values import EVERYBODY, SECOND, Counted
+from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Misconfigured, Permanent, Refused, Transient
 from gateway.main.chores import Pace
 from gateway.main.outbox import Worker
 from gateway.main.parts import Chore, Deps, Part
 from gateway.main.store import connected
-from gateway.ports import Fact, Lane, Observer
+from gateway.ports import Lane
 from gateway.ports.line_platform import Months
 from gateway.ports.outbox import Handler
 from gateway.usecases import outbox, quota
@@ -69,24 +69,6 @@ async def clients(config: Line) -> AsyncIterator[Clients]:
         finally:
             official.close()
             await tokens.close()
-
-
-class Waking:
-    """An observer that also wakes the worker: what is committed may have asked for effects."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self.wake: Callable[[], object] = lambda: None
-        self.webhook = observer.webhook
-        self.refused = observer.refused
-        self.spooled = observer.spooled
-        self.batch = observer.batch
-
-    def observe(self, facts: Sequence[Fact]) -> None:
-        """Pass them on, and wake where any is not about a call."""
-        self._observer.observe(facts)
-        if any(isinstance(fact, Counted) for fact in facts):
-            self.wake()
 
 
 class Sending:

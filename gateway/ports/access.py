@@ -34,8 +34,8 @@ class Accesses(Protocol):
     def repeat(self, scope: Scope, token: int, key: str) -> Repeat | None:
         """What is kept under ``key`` of ``token``, however old."""
 
-    def keep(self, scope: Scope, repeat: Repeat) -> None:
-        """Keep an answer, in the place of an older one under its key."""
+    def keep(self, scope: Scope, repeat: Repeat, over: Repeat | None = None) -> None:
+        """Keep an answer, in the place of ``over``, which was found under its key."""
 
     def forget(self, scope: Scope, before: int, limit: int) -> int:
         """Delete answers of before an instant, at most ``limit``; returns how many went."""

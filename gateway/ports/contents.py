@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -59,8 +60,8 @@ class Folder(Protocol):
             OSError: the disk is full, or fails.
         """
 
-    async def read(self, path: str) -> bytes | None:
-        """A whole file; ``None`` where it is not here."""
+    async def find(self, path: str) -> Path | None:
+        """Where a file is; ``None`` where it is not here."""
 
     async def remove(self, path: str) -> None:
         """Take a file away, if it is there."""

@@ -1,6 +1,7 @@
 """The HTTP edge: what a listener hands to a handler, and what comes back."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -38,6 +39,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int = 200
     content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = {}
+    file: Path | None = None
+    """Sent in the body's place, in pieces: it may be larger than what memory is to hold."""
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -174,9 +174,6 @@ class InsightApi(Protocol):
     async def friends(self, channel: Channel, day: str) -> Json:
         """``followers``, ``targetedReaches``, ``blocks`` of a day."""
 
-    async def demographics(self, channel: Channel) -> Json:
-        """Who the friends are, in per cent; not for small accounts."""
-
     async def message_event(self, channel: Channel, request: str) -> Json:
         """Opens and clicks of a broadcast or narrowcast; figures under 20 are null."""
 

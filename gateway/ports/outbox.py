@@ -36,6 +36,8 @@ class Claimed(msgspec.Struct, frozen=True):
     """Of how many earlier attempts nobody knows what came: it may be out already."""
     tried_at: int
     """When it was first handed out: a platform's memory of retry keys counts from here."""
+    last_error: str | None = None
+    """What kept it from being carried out so far."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -59,6 +61,14 @@ class Outcome(msgspec.Struct, frozen=True):
     forgets: bool = False
     """Whether its payload goes once it is done, instead of with the other texts."""
 
+
+class NothingDone(Exception):
+    """A handler failed before it asked anything of the world; its cause says why."""
+
+
+Resent = Literal["waiting", "blank", "none"]
+"""What came of the wish to send again: it waits anew; its payload is not there any more; or nothing
+of that id is dead or unknown."""
 
 Handler = Callable[[Claimed], Awaitable[Outcome]]
 """Carries out an effect of one kind. It must come back within the lease, and bear to be called
@@ -105,6 +115,12 @@ class Deliveries(Protocol):
         advertisers whose sends are stopped are put off, apart from replies.
         """
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last claim did not come to the end of what it had to look at: more may be
+        due, and another one should follow at once.
+        """
+
     def settle(
         self, scope: Scope, now: int, outcomes: Sequence[tuple[Claimed, Outcome]]
     ) -> Sequence[Outcome]:
@@ -116,8 +132,8 @@ class Deliveries(Protocol):
     def rewrite(self, scope: Scope, rewritten: Sequence[Rewritten]) -> None:
         """Keep what claimed effects became before their first attempt."""
 
-    def resend(self, scope: Scope, effect: int, now: int) -> bool:
-        """Let an effect that is dead or unknown begin anew; whether there was one."""
+    def resend(self, scope: Scope, effect: int, now: int) -> Resent:
+        """Let an effect that is dead or unknown begin anew, if it can."""
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         """Clear what ended before an instant, at most ``limit``; returns how many.

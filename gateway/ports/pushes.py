@@ -38,6 +38,8 @@ class Sent(msgspec.Struct, frozen=True):
     """See :data:`gateway.domain.effects.State`."""
     request: str
     """The platform's id of the request; empty until it is accepted."""
+    reserved: str = ""
+    """The month in which it is promised, as far as that is still known."""
 
 
 class StepDue(msgspec.Struct, frozen=True):

@@ -17,8 +17,8 @@ class Spent(msgspec.Struct, frozen=True):
     count: int
     """Recipients: that is what the platform counts."""
     at: int
-    reserved: bool = False
-    """Whether they were reserved before."""
+    reserved: str = ""
+    """The month in which they were promised; empty where they were not."""
 
 
 class Quotas(Protocol):
@@ -31,7 +31,9 @@ class Quotas(Protocol):
         """Keep what is known of a channel's month."""
 
     def spend(self, scope: Scope, spent: Sequence[Spent]) -> None:
-        """Add to what was spent, and take it off what was reserved where it was."""
+        """Add to what was spent in the month of its instant, and take it off what was promised, in
+        the month in which it was.
+        """
 
 
 class QuotaReading(Protocol):

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.domain.line.channel import Channel
-from gateway.domain.links import Link
+from gateway.domain.links import Link, named_in
+from gateway.domain.surveys import Survey
 from gateway.provisioning.audience import of_channel, tag_of, tags_of
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Everything, Table, id_of, perhaps_id
 from gateway.tomlfile import Key, Wrong, line, one_of
@@ -87,6 +88,39 @@ def _check(everything: Everything) -> Iterator[str]:
             remedy = f"write one that begins with {' or '.join(_FRIENDSHIP)}"
             wrong = Wrong("does not lead to becoming a friend", remedy)
             yield line(f"{entry.place}: url", url, wrong)
+    yield from _named(everything)
+
+
+def _named(everything: Everything) -> Iterator[str]:
+    """Messages of channels that name a link which will not be there, or is another's."""
+    for channel, entry in everything[Channel.table].items():
+        for name in sorted(_links_in(entry.values)):
+            link = everything[Link.table].get(name)
+            values = link.values if link else {}
+            if link is None:
+                wrong = Wrong("a message names it, and it does not exist", "add a [[link]]")
+            elif values.get("advertiser") != entry.values.get("advertiser"):
+                wrong = Wrong("a message names it, and it is another advertiser's", "name another")
+            elif values.get("channel") not in ("", None, channel):
+                wrong = Wrong("a message names it, and it is another channel's", "name another")
+            else:
+                continue
+            yield line(f"{entry.place or f'line_channel {channel}'}: link", name, wrong)
+    for survey, entry in everything[Survey.table].items():
+        for name in sorted(named_in(entry.values.get("thanks"))):
+            wrong = Wrong("is not filled in on a survey's page", "write the address itself")
+            yield line(f"{entry.place or f'survey {survey}'}: thanks", f"{{link:{name}}}", wrong)
+
+
+def _links_in(value: Any) -> set[str]:
+    """The links that messages anywhere in a channel's values name."""
+    if isinstance(value, dict):
+        return set().union(*map(_links_in, value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*map(_links_in, value))
+    if hasattr(value, "messages"):  # a rule, as the store gives it back
+        return named_in(value.messages)
+    return named_in(value)
 
 
 def _build(values: dict[str, Any]) -> Link:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.audience import TAG
-from gateway.domain.line.channel import Channel, Message
-from gateway.domain.links import Link, named_in, replaced
+from gateway.domain.line.channel import Channel
+from gateway.domain.links import Link, named_in
 from gateway.domain.pushes import Step, StepSeries
 from gateway.provisioning.audience import CHANNEL_KEY, of_channel, tag_of, tags_of
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
@@ -19,9 +19,6 @@ _MOST_STEPS = 50
 _MOST_STOPS = 10
 _OURS = {"coupon": "coupon", "card": "shop_card"}
 """Objects of ours in messages, and the tables that they stand in; surveys look for themselves."""
-
-_SAMPLE = f"https://{'gateway' * 8}.example.jp/r/0123456789"
-"""Stands for a short link where messages are checked: as long as one may well be."""
 
 
 def _trigger(value: str, _: Path) -> str:
@@ -35,11 +32,6 @@ def _time(value: str, _: Path) -> int:
     if not found:
         raise Wrong("is no time of day", 'write it like "19:00"')
     return int(found[1]) * 60 + int(found[2])
-
-
-def _messages(value: list[Any], folder: Path) -> tuple[Message, ...]:
-    messages(replaced(value, lambda _: _SAMPLE), folder)
-    return tuple(value)
 
 
 def _steps(value: list[dict[str, Any]], _: Path) -> tuple[Step, ...]:
@@ -70,7 +62,7 @@ STEP: tuple[Key, ...] = (
         "The time of day; without one that at which it began (day 0: at once).",
         example="19:00",
     ),
-    Key("messages", list, _messages, "1 to 5 message objects.", example=[], required=True),
+    Key("messages", list, messages, "1 to 5 message objects.", example=[], required=True),
 )
 """The keys of ``[[step_series.steps]]``."""
 

@@ -93,7 +93,7 @@ class Once(Generic[R]):
         reply, facts = self._use_case(tx, argument)
         answer = self._render(reply)
         kept = Repeat(asked.token, asked.key, asked.request, answer, asked.at)
-        tx.access.keep(EVERYBODY, kept)
+        tx.access.keep(EVERYBODY, kept, held)
         return answer, facts
 
 

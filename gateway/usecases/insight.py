@@ -196,8 +196,14 @@ class Heard(msgspec.Struct, frozen=True):
     """Why there is nothing: it may tell later, or it will hardly."""
 
 
-def hear(tx: Transaction, heard: Heard) -> tuple[None, Sequence[Fact]]:
+def hear(tx: Transaction, answers: Sequence[Heard]) -> tuple[None, Sequence[Fact]]:
     """Keep what LINE answered, and when to ask again."""
+    for heard in answers:
+        _hear(tx, heard)
+    return None, ()
+
+
+def _hear(tx: Transaction, heard: Heard) -> None:
     figures, ask = tx.platform_figures, heard.ask
     told = heard.told
     if heard.problem == "refused" and not ask.ref:
@@ -208,7 +214,6 @@ def hear(tx: Transaction, heard: Heard) -> tuple[None, Sequence[Fact]]:
         figures.keep_sent(EVERYBODY, heard.sent, _again(heard))
     else:
         figures.put_off(EVERYBODY, ask, _again(heard))
-    return None, ()
 
 
 def _again(heard: Heard) -> int | None:

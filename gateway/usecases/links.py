@@ -5,12 +5,17 @@ from typing import Any
 
 import msgspec
 
+from gateway.domain.line.channel import Channel, Message
+from gateway.domain.line.friends import Friend
 from gateway.domain.links import Code, Link, named_in, new_code, replaced
 from gateway.domain.values import EVERYBODY, Draw, Scope, Seed
 from gateway.ports import Fact, Transaction
 
 CODED_AT_ONCE = 200
 """Links that one unit gives a code to print."""
+
+REPLY = "reply"
+"""The origin of codes in what answers a friend, in greetings and in what staff write."""
 
 FORGET_AT_ONCE = 500
 """Rows that one unit of the background lane deletes."""
@@ -53,6 +58,27 @@ def linked(
         friend: replaced(messages, lambda name, f=friend: _of(tx, codes[name], name, f))  # type: ignore[misc]  # mypy knows no default of a lambda
         for friend in friends
     }
+
+
+def answered(
+    tx: Transaction,
+    channel: Channel,
+    messages: Sequence[Message],
+    friend: Friend | None,
+    draw: Draw,
+    now: int,
+) -> list[Message]:
+    """The same of what a channel says to one ``friend``, each time with the same codes. Groups have
+    a code for all. Of links that are not the channel's no address is made: staff may name any.
+    """
+    names = named_in(messages)
+    if not names:
+        return list(messages)
+    names -= missing(tx, Scope(frozenset({channel.advertiser})), channel.id, messages)
+    whose = friend.id if friend is not None and not friend.is_group else 0
+    codes = {name: _codes(tx, name, REPLY, (whose,), draw, now) for name in sorted(names)}
+    made: list[Message] = replaced(messages, lambda name: _of(tx, codes.get(name, {}), name, whose))
+    return made
 
 
 def _of(tx: Transaction, codes: Mapping[int, Code], name: str, friend: int) -> str:

@@ -11,8 +11,9 @@ from gateway.domain.pushes import LATE, OVER, PROGRESS, Demographic, Push
 from gateway.domain.values import EVERYBODY, SECOND, Draw
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.ports.pushes import Sent
 from gateway.usecases.links import linked
-from gateway.usecases.push_quota import give_back, over, promise
+from gateway.usecases.push_quota import give_back, is_of_now, over, promise, renew
 
 _LOOK = SECOND // 2
 
@@ -30,6 +31,8 @@ def step(
         return over(tx, push, "failed", now, "stops")
     if push.state == "preparing":
         return promise(tx, push, channel, now)
+    if not is_of_now(push, now):
+        return renew(tx, push, channel, now)
     return _hand(tx, push, now, draw), ()
 
 
@@ -42,7 +45,7 @@ def _hand(tx: Transaction, push: Push, now: int, draw: Draw) -> Push:
         "filter": {"demographic": whom.filter},
         "limit": {"max": push.budget},
         "recipients": push.budget,
-        "reserved": True,
+        "reserved": push.reserved_in,
     }
     if push.silent:
         payload["notificationDisabled"] = True
@@ -58,7 +61,8 @@ def _hand(tx: Transaction, push: Push, now: int, draw: Draw) -> Push:
         origin=push.origin,
     )
     tx.outbox.add(EVERYBODY, effect)
-    return _replace(push, handed=1, budget=0, due_at=now + _LOOK)
+    # Of a partial one no more are asked for than there was room for: so many it is for from now on.
+    return _replace(push, handed=1, recipients=push.budget, budget=0, due_at=now + _LOOK)
 
 
 def _hear(tx: Transaction, push: Push, now: int) -> tuple[Push, Sequence[Fact]]:
@@ -72,7 +76,7 @@ def _hear(tx: Transaction, push: Push, now: int) -> tuple[Push, Sequence[Fact]]:
         return _replace(push, request=found.request, due_at=now + PROGRESS), ()
     if found is not None and found.state == "done":
         return over(tx, _replace(push, closed=1, unknown=push.recipients), "done", now)
-    give_back(tx, push, push.recipients)
+    _give_back(tx, push, found)
     if found is not None and found.state == "dead":
         push = _replace(push, closed=1, refused=push.recipients)
         return over(tx, push, "failed", now, "platform")
@@ -87,10 +91,17 @@ def take_back(tx: Transaction, push: Push) -> Push:
     """
     if not push.handed:
         return push
+    found = tx.pushes.effects(EVERYBODY, (_key(push),)).get(_key(push))
+    # Where there is nothing to be taken back, nothing was written either.
     if not tx.outbox.cancel(EVERYBODY, _key(push)):
         raise Refused(Refusal.PUSH_OVER, "the platform has it already")
-    give_back(tx, push, push.recipients)
+    _give_back(tx, push, found)
     return _replace(push, closed=1, taken_back=push.recipients)
+
+
+def _give_back(tx: Transaction, push: Push, found: Sent | None) -> None:
+    month = (found.reserved if found is not None else "") or push.reserved_in
+    give_back(tx, push, {month: push.recipients})
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -25,10 +25,19 @@ class Claim(msgspec.Struct, frozen=True):
     lease_seconds: int = LEASE_SECONDS
 
 
-def claim(tx: Transaction, wish: Claim) -> tuple[Sequence[Claimed], tuple[Fact, ...]]:
+class Handout(msgspec.Struct, frozen=True):
+    """What a worker gets."""
+
+    claimed: Sequence[Claimed]
+    is_behind: bool = False
+    """Whether it should come again at once, though it got less than it wished for."""
+
+
+def claim(tx: Transaction, wish: Claim) -> tuple[Handout, tuple[Fact, ...]]:
     """Hand out effects that are due."""
     limit = min(wish.limit, AT_ONCE)
-    return tx.outbox.claim(EVERYBODY, wish.now, wish.kinds, limit, wish.lease_seconds), ()
+    claimed = tx.outbox.claim(EVERYBODY, wish.now, wish.kinds, limit, wish.lease_seconds)
+    return Handout(claimed, tx.outbox.is_behind), ()
 
 
 class Settle(msgspec.Struct, frozen=True):
@@ -62,10 +71,14 @@ def resend(tx: Transaction, wish: Resend) -> tuple[None, tuple[Fact, ...]]:
     is older may arrive twice. A person decides, nothing does so by itself.
 
     Raises:
-        Refused: there is no such effect, or it is neither dead nor unknown.
+        Refused: there is no such effect, it is neither dead nor unknown, or what it would send was
+            cleared: taken back by whom it answers, erased, or past its retention.
     """
-    if not tx.outbox.resend(wish.scope, wish.effect, wish.now):
+    resent = tx.outbox.resend(wish.scope, wish.effect, wish.now)
+    if resent == "none":
         raise Refused(Refusal.NOT_FOUND, "no effect of that id is dead or unknown")
+    if resent == "blank":
+        raise Refused(Refusal.PAYLOAD_GONE, "what it would send is not kept any more")
     return None, ()
 
 

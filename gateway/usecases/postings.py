@@ -4,19 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.friends import stream_of
 from gateway.domain.postings import DUE_SECONDS, Posting, State, remind_at, reminder
 from gateway.domain.values import EVERYBODY, SECOND, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.usecases.notices import notice_to
 
 REMIND_AT_ONCE = 100
 """Postings that one unit of the background lane looks at."""
 
 _replace = msgspec.structs.replace
-_encode = msgspec.json.encode
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +106,11 @@ class Reminding(msgspec.Struct, frozen=True):
 
 
 def remind(tx: Transaction, round_: Reminding) -> tuple[int, Sequence[Fact]]:
-    """Remind whoever posts by hand, once for each posting; returns how many were looked at."""
+    """Remind whoever posts by hand, once for each posting; returns how many were looked at.
+
+    Not somebody who stopped pushes, and nobody while the advertiser's sends are halted: the
+    reminder then waits in the outbox, as long as it makes sense.
+    """
     draw = round_.seed.draw()
     due = tx.postings.due(EVERYBODY, round_.now, REMIND_AT_ONCE)
     for posting in due:
@@ -122,21 +124,17 @@ def _push(tx: Transaction, posting: Posting, id_: int, now: int) -> None:
     over = posting.at + DUE_SECONDS * SECOND
     if friend is None or not friend.can_receive or posting.state != "planned" or over <= now:
         return
-    message = reminder(posting, friend.language)
-    said = {"channel": posting.channel, "to": friend.user, "messages": [message]}
-    tx.outbox.add(
-        EVERYBODY,
-        Effect(
-            id=id_,
-            advertiser=posting.advertiser,
-            kind="line.push",
-            # Of another time there is another reminder, of the same one never a second.
-            key=f"line.push/posting/{posting.id}/{posting.remind_at}",
-            payload=_encode(said).decode(),
-            due_at=now,
-            stream=stream_of(posting.channel, friend.user),
-            order_at=now,
-            give_up_at=over,
-            origin="posting",
-        ),
+    if tx.pushes.stops.has_stopped(EVERYBODY, friend.id):
+        return
+    effect = notice_to(
+        friend,
+        reminder(posting, friend.language),
+        id_=id_,
+        advertiser=posting.advertiser,
+        origin="posting",
+        # Of another time there is another reminder, of the same one never a second.
+        mark=f"{posting.id}/{posting.remind_at}",
+        now=now,
+        give_up_at=over,
     )
+    tx.outbox.add(EVERYBODY, effect)

@@ -1,11 +1,11 @@
 """What a push takes of its channel's monthly quota, and gives back where it does not need it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import month_of
+from gateway.domain.line.quota import began, month_of
 from gateway.domain.pushes import QUOTA_PATIENCE, Push, Reason, State, ended
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.ports import Fact, Transaction
@@ -22,17 +22,38 @@ def promise(tx: Transaction, push: Push, channel: Channel, now: int) -> tuple[Pu
     """
     if not push.recipients:
         return over(tx, push, "done", now)
-    quota = tx.outbox.quotas.find(EVERYBODY, channel.id, month_of(push.started_at))
+    push, facts = _reserve(tx, push, channel, push.recipients, now)
+    return (_replace(push, state="sending") if push.budget else push), facts
+
+
+def renew(tx: Transaction, push: Push, channel: Channel, now: int) -> tuple[Push, Sequence[Fact]]:
+    """Reserve in the month that has begun what is not handed out yet, and was reserved in the last
+    one.
+    """
+    return _reserve(tx, push, channel, push.budget, now)
+
+
+def is_of_now(push: Push, now: int) -> bool:
+    """Whether what a push may still hand out is reserved in the month of ``now``."""
+    return not push.budget or push.reserved_in == month_of(now)
+
+
+def _reserve(
+    tx: Transaction, push: Push, channel: Channel, budget: int, now: int
+) -> tuple[Push, Sequence[Fact]]:
+    month = month_of(now)
+    quota = tx.outbox.quotas.find(EVERYBODY, channel.id, month)
     if quota is None or not quota.kind:
-        if now < push.started_at + QUOTA_PATIENCE:
+        if now < max(push.started_at, began(now)) + QUOTA_PATIENCE:
             return _replace(push, due_at=now + _ASK_AGAIN), ()
         return over(tx, push, "halted", now, "quota")
-    budget = push.recipients
+    give_back(tx, push, {push.reserved_in: push.budget})
+    push = _replace(push, budget=0)
     if push.partial and quota.left is not None:
         budget = min(budget, quota.left)
-    if not budget or not reserve(tx, channel, budget, push.started_at):
+    if not budget or not reserve(tx, channel, budget, month):
         return over(tx, push, "halted", now, "quota")
-    return _replace(push, state="sending", budget=budget, due_at=now), ()
+    return _replace(push, budget=budget, reserved_in=month, due_at=now), ()
 
 
 def over(
@@ -40,12 +61,13 @@ def over(
 ) -> tuple[Push, Sequence[Fact]]:
     """``push``, over; what it reserved and did not hand out is given back."""
     push, facts = ended(push, state, now, reason)
-    give_back(tx, push, push.budget)
+    give_back(tx, push, {push.reserved_in: push.budget})
     return _replace(push, budget=0), facts
 
 
-def give_back(tx: Transaction, push: Push, count: int) -> None:
-    """Give back what was reserved for ``count`` recipients who will not get it."""
+def give_back(tx: Transaction, push: Push, counts: Mapping[str, int]) -> None:
+    """Give back what was reserved for recipients who will not get it: so many, by month."""
     channel = tx.entities.find(EVERYBODY, Channel, push.channel)
-    if count and channel is not None:
-        release(tx, channel, count, push.started_at)
+    for month, count in counts.items():
+        if count and channel is not None:
+            release(tx, channel, count, month)

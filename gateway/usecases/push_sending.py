@@ -5,6 +5,7 @@ goes on. A batch is handed to the outbox in the transaction that marks its recip
 breaks off in between, nobody is handed out twice, and nobody is left out.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ from gateway.ports import Fact, Transaction
 from gateway.ports.pushes import Recipient, RecipientState, Sent
 from gateway.usecases import narrowcasts
 from gateway.usecases.links import linked, missing
-from gateway.usecases.push_quota import give_back, over, promise
+from gateway.usecases.push_quota import give_back, is_of_now, over, promise, renew
 
 IDS_A_STEP = 512
 """So many ids one step may need."""
@@ -84,7 +85,7 @@ def _step(
         return narrowcasts.step(tx, push, channel, now, job.seed.draw())
     if push.state == "preparing":
         return _prepare(tx, push, channel, now)
-    return _send(tx, push, now, job.seed.draw())
+    return _send(tx, push, channel, now, job.seed.draw())
 
 
 def _has_more(push: Push) -> bool:
@@ -148,8 +149,12 @@ def _batches(push: Push, friends: Sequence[int]) -> list[tuple[int, Sequence[int
 # --- batch by batch ---
 
 
-def _send(tx: Transaction, push: Push, now: int, draw: Draw) -> tuple[Push, Sequence[Fact]]:
+def _send(
+    tx: Transaction, push: Push, channel: Channel, now: int, draw: Draw
+) -> tuple[Push, Sequence[Fact]]:
     if push.handed < push.batches and push.handed - push.closed < AHEAD:
+        if not is_of_now(push, now):
+            return renew(tx, push, channel, now)
         return _replace(_hand(tx, push, now, draw), due_at=now), ()
     if push.closed >= push.batches:
         return over(tx, push, "done", now)
@@ -225,7 +230,7 @@ def _add(
         "channel": push.channel,
         "to": to,
         "messages": messages,
-        "reserved": True,
+        "reserved": push.reserved_in,
     }
     if push.silent:
         payload["notificationDisabled"] = True
@@ -278,15 +283,23 @@ def _close(
     sent: Mapping[str, Sent],
 ) -> Push:
     by_state: dict[RecipientState, list[int]] = {"sent": [], "refused": [], "unknown": []}
+    unused: Counter[str] = Counter()
     for key, friends in handed.items():
         # An effect that is not there any more was cleared away before it was heard of.
         state = _ENDED[sent[key].state] if key in sent else "unknown"
         by_state[state] += friends
+        if state != "sent":
+            unused[_month(push, sent, key)] += len(friends)
     for state, friends in by_state.items():
         tx.pushes.recipients.mark(EVERYBODY, push.id, push.closed, state, friends)
     counts = {state: len(friends) for state, friends in by_state.items()}
-    give_back(tx, push, counts["refused"] + counts["unknown"])
+    give_back(tx, push, unused)
     return closed(push, Closing(counts["sent"], counts["refused"], counts["unknown"]))
+
+
+def _month(push: Push, sent: Mapping[str, Sent], key: str) -> str:
+    """In which month it is reserved; where its effect does not say any more, it was not moved."""
+    return (sent[key].reserved if key in sent else "") or push.reserved_in
 
 
 def take_back(tx: Transaction, push: Push) -> Push:
@@ -299,16 +312,20 @@ def take_back(tx: Transaction, push: Push) -> Push:
         return narrowcasts.take_back(tx, push)
     push = _hear(tx, push)
     open_ = {batch: _handed(tx, push, batch) for batch in range(push.closed, push.handed)}
+    keys = [key for handed in open_.values() for key in handed]
+    before = tx.pushes.effects(EVERYBODY, keys)
     for stream in {_stream(push, key) for handed in open_.values() for key in handed}:
         tx.outbox.cancel(EVERYBODY, stream)
-    count = 0
+    after = tx.pushes.effects(EVERYBODY, keys)
+    unused: Counter[str] = Counter()
     for batch, handed in open_.items():
-        still = tx.pushes.effects(EVERYBODY, list(handed))
-        gone = [friend for key, to in handed.items() if key not in still for friend in to]
-        tx.pushes.recipients.mark(EVERYBODY, push.id, batch, "taken_back", gone)
-        count += len(gone)
-    give_back(tx, push, count)
-    return _replace(push, taken_back=push.taken_back + count)
+        gone = {key: friends for key, friends in handed.items() if key not in after}
+        friends = [friend for each in gone.values() for friend in each]
+        tx.pushes.recipients.mark(EVERYBODY, push.id, batch, "taken_back", friends)
+        for key, each in gone.items():
+            unused[_month(push, before, key)] += len(each)
+    give_back(tx, push, unused)
+    return _replace(push, taken_back=push.taken_back + unused.total())
 
 
 class Forget(msgspec.Struct, frozen=True):

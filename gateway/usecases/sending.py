@@ -1,7 +1,7 @@
 """What goes out to LINE is made ready once, before its first attempt, and is never changed again.
 
-Variables and our own objects (coupons, cards, surveys) become what the platform understands, and
-that is stored before anything is sent: each further attempt sends the same bytes.
+Variables, short links and our own objects (coupons, cards, surveys) become what the platform
+understands, and that is stored before anything is sent: each further attempt sends the same bytes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,21 @@ from gateway.domain.effects import NEVER
 from gateway.domain.line.channel import Channel, Message
 from gateway.domain.line.friends import Friend
 from gateway.domain.line.messages import render
+from gateway.domain.line.quota import month_of
 from gateway.domain.values import EVERYBODY, Draw, Seed
 from gateway.ports import Fact, Transaction, UseCase
 from gateway.ports.outbox import Claimed, Rewritten
-from gateway.usecases.quota import take_instead
+from gateway.usecases.links import answered
+from gateway.usecases.quota import move, take_instead
 
 AT_ONCE = 200
 """Effects that one unit makes ready at most."""
 
 IDS_AN_EFFECT = 16
 """So many ids the offers of one effect may need."""
+
+OVER_QUOTA = "over_quota"
+"""The month has no room for it."""
 
 OURS = frozenset({"coupon", "card", "survey"})
 """Types of message objects that the platform does not know, or that we fill in."""
@@ -62,10 +67,13 @@ class Prepare(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct):
-    """The same, ready; and those that will never be, with the reason."""
+    """The same, ready; those that will never be, with the reason; and those that must wait, since
+    the month has no room for what was reserved in an earlier one.
+    """
 
     ready: list[Claimed]
     dead: list[tuple[Claimed, str]]
+    held: list[Claimed] = []
 
 
 def is_ready(messages: Sequence[Any]) -> bool:
@@ -95,13 +103,18 @@ def preparing(rooms: Rooms) -> UseCase[Prepared]:
         done = Prepared([], [])
         for claimed in job.claimed:
             trouble, ready = unit.prepare(claimed)
-            if trouble:
-                done.dead.append((claimed, trouble))
+            if trouble == OVER_QUOTA:
+                done.held.append(claimed)
+            elif trouble:
+                done.dead.append((ready, trouble))
             else:
                 done.ready.append(ready)
         tx.outbox.rewrite(
             EVERYBODY,
-            [Rewritten(c.id, c.kind, c.payload, c.stream, c.give_up_at) for c in done.ready],
+            [
+                Rewritten(c.id, c.kind, c.payload, c.stream, c.give_up_at)
+                for c in (*done.ready, *(dead for dead, _ in done.dead))
+            ],
         )
         return done, unit.facts
 
@@ -124,11 +137,13 @@ class _Unit:
         channel = self._tx.entities.find(EVERYBODY, Channel, payload["channel"])
         if channel is None:
             return "no_channel", claimed
+        if not self._is_reserved(channel, payload):
+            return OVER_QUOTA, claimed
         if not payload.get("rendered"):
             payload["messages"] = self._messages(channel, payload)
             payload["rendered"] = True
         if not payload["messages"]:
-            return "nothing_left", claimed
+            return "nothing_left", _replace(claimed, payload=_encode(payload).decode())
         if claimed.kind == "line.reply" and self._now >= claimed.give_up_at:
             if not take_instead(self._tx, channel, self._now):
                 return "expired", claimed
@@ -138,6 +153,16 @@ class _Unit:
             late = f"{claimed.stream}/late"
             claimed = _replace(claimed, kind="line.push", stream=late, give_up_at=NEVER)
         return "", _replace(claimed, payload=_encode(payload).decode())
+
+    def _is_reserved(self, channel: Channel, payload: dict[str, Any]) -> bool:
+        """See that what was reserved is so in the month in which it is sent."""
+        month, reserved = month_of(self._now), payload.get("reserved", "")
+        if not reserved or reserved == month:
+            return True
+        to = payload.get("to")
+        count = payload.get("recipients") or (len(to) if isinstance(to, list) else 1)
+        payload["reserved"] = month
+        return move(self._tx, channel, count, reserved, month)
 
     def _messages(self, channel: Channel, payload: Mapping[str, Any]) -> list[Message]:
         to = payload.get("user") or payload.get("to")
@@ -151,7 +176,9 @@ class _Unit:
                 "points": self._rooms.points(self._tx, channel, friend),
             }
         made: list[Message] = []
-        for message in payload["messages"]:
+        # Codes of links first: what a friend calls themselves must not become one.
+        said = answered(self._tx, channel, payload["messages"], friend, self._draw, self._now)
+        for message in said:
             if is_ours(message):
                 made += self._offered(channel, friend, message)
             else:

@@ -17,7 +17,7 @@ from tests.bench import layers, servers
 from tests.bench.load import CONNECTIONS
 from tests.bench.rows import Bench, Line, Settings
 
-_ROWS = ("voice", "life", "past", "memory")
+_ROWS = ("voice", "life", "line", "pushes", "past", "memory")
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
     bench = Bench(settings)
     with servers.on_core(servers.GENERATOR_CORE):
         if given.profile:
-            print(layers.profile(settings))
+            print(layers.profile(settings, given.profile))
             return 0
         lines: list[Line] = []
         for row in [*given.rows, *["node"] * given.node, "holds"]:
@@ -56,7 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round; default: 5")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--calls", type=int, default=10_000_000, help="past; default: 10000000")
-    parser.add_argument("--profile", action="store_true", help="where a voice webhook's time goes")
+    parser.add_argument(
+        "--profile",
+        nargs="?",
+        const="voice",
+        choices=("voice", "line"),
+        help="where a webhook's time goes; default: voice",
+    )
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on a real disk")
     parser.add_argument("--json", type=Path, help="default: a file in the folder")
     return parser

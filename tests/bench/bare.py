@@ -7,7 +7,8 @@ from aiohttp import web
 
 from adapters.twilio.twiml import CONTENT_TYPE, render
 from gateway.domain.values import Dial
-from tests.bench.traffic import PUBLIC_URL
+from tests.bench.servers import SHOPS
+from tests.bench.traffic import PUBLIC_URL, shop
 
 _DOCUMENT = render(Dial(("+81312345678",)), PUBLIC_URL)
 _HEADERS = {"Content-Type": CONTENT_TYPE}
@@ -20,7 +21,8 @@ async def answer(request: web.Request) -> web.Response:
 
 def main() -> None:
     app = web.Application()
-    for path in ("/twilio/voice", "/twilio/status"):
+    shops = [f"/line/{shop(ordinal)}" for ordinal in range(SHOPS)]
+    for path in ("/twilio/voice", "/twilio/status", *shops):
         app.router.add_post(path, answer)
     web.run_app(
         app,

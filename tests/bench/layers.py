@@ -1,4 +1,4 @@
-"""Where the voice webhook's time goes: processor time by layer, measured inside the daemon.
+"""Where a webhook's time goes: processor time by layer, measured inside the daemon.
 
 The daemon runs under ``python -m tests.bench.layers``, which wraps each layer's functions with the
 clock of their thread. Time is counted for the innermost layer alone. A sampling profiler cannot
@@ -21,7 +21,7 @@ from typing import Any
 from gateway.config import Config
 from tests.bench import servers, traffic
 from tests.bench.load import measure
-from tests.bench.rows import FEW, Settings
+from tests.bench.rows import FEW, NOWHERE, Settings
 
 _HTTP = "http: uvloop, aiohttp"
 _WRITER = "store: the writer's Python"
@@ -111,15 +111,17 @@ class Layers:
         return timed
 
 
-def profile(settings: Settings) -> str:
-    """Load the daemon, and tell where its time went."""
+def profile(settings: Settings, what: str) -> str:
+    """Load the daemon with ``what`` (``voice`` or ``line``), and tell where its time went."""
     folder = settings.folder / "profile"
     shutil.rmtree(folder, ignore_errors=True)
-    servers.prepare(folder, FEW)
+    is_line = what == "line"
+    servers.prepare(folder, FEW, servers.shops() if is_line else (), NOWHERE)
     written = folder / "layers.json"
-    command = [sys.executable, "-m", "tests.bench.layers", str(written)]
-    supply = traffic.voices(servers.numbers(FEW))
+    command = [sys.executable, "-m", "tests.bench.layers", what, str(written)]
+    supply = traffic.said(servers.SHOPS) if is_line else traffic.voices(servers.numbers(FEW))
     with servers.gateway(folder) as server, servers.bare(folder) as bare:
+        server.wait_until_quiet()
         plain = measure(server, supply, settings.seconds)
         peer = measure(bare, supply, settings.seconds)
     with servers.gateway(folder, command) as server:
@@ -133,17 +135,19 @@ def profile(settings: Settings) -> str:
     lines.append(f"{'all, of a request under these clocks':44} {whole:6.1f}")
     lines.append(f"{'all, of a request without them':44} {plain.cpu_us:6.1f}")
     lines.append(f"{'all, of a request of bare aiohttp':44} {peer.cpu_us:6.1f}")
-    lines.append(f"calls in a transaction: {told['batch']:.1f}")
+    lines.append(f"requests in a transaction: {told['batch']:.1f}")
     return "\n".join(lines)
 
 
-def _serve(written: Path, arguments: list[str]) -> int:
+def _serve(what: str, written: Path, arguments: list[str]) -> int:
     """``gateway`` with ``arguments``, and at its end what its layers took."""
     # Imported here, so that whoever only asks for the profile does not load the daemon.
     from adapters.http.server import Listener  # noqa: PLC0415 - see above
+    from adapters.line import routes as line  # noqa: PLC0415 - see above
     from adapters.storage.sqlite import SqliteConnection  # noqa: PLC0415 - see above
     from adapters.storage.store import SqlStore  # noqa: PLC0415 - see above
-    from adapters.twilio import routes  # noqa: PLC0415 - see above
+    from adapters.storage.transaction import StoreTransaction  # noqa: PLC0415 - see above
+    from adapters.twilio import routes as twilio  # noqa: PLC0415 - see above
     from gateway import cli  # noqa: PLC0415 - see above
     from gateway import main as wiring  # noqa: PLC0415 - see above
     from metrics.exposition import Metrics  # noqa: PLC0415 - see above
@@ -151,7 +155,9 @@ def _serve(written: Path, arguments: list[str]) -> int:
     layers = Layers()
     wrap = layers.wrap
     work = SqlStore._work
-    read = routes.Voice._read
+    door: Any = line.Webhooks if what == "line" else twilio.Voice
+    read = door._read
+    reading = f"{what}: verify, parse"
 
     def begin_work(store: SqlStore) -> None:
         layers.bottom(_WRITER)
@@ -160,16 +166,18 @@ def _serve(written: Path, arguments: list[str]) -> int:
     def first_read(*args: Any) -> Any:
         """The first webhook: what came before it was the start."""
         layers.restart()
-        setattr(routes.Voice, "_read", read)  # noqa: B010 - of a frozen class, as far as mypy knows
-        wrap(routes.Voice, "_read", "twilio: verify, parse")
-        return routes.Voice._read(*args)
+        door._read = read
+        wrap(door, "_read", reading)
+        return door._read(*args)
 
     setattr(SqlStore, "_work", begin_work)  # noqa: B010 - a method, as far as mypy knows
-    setattr(routes.Voice, "_read", first_read)  # noqa: B010 - as above
+    door._read = first_read
     wrap(Listener, "_handle", "http: our edge")
-    wrap(routes.Voice, "answer", "twilio: route")
-    wrap(routes, "record", "calls: decide")
-    wrap(routes, "render", "twilio: TwiML")
+    wrap(door, "answer", f"{what}: route")
+    wrap(line if what == "line" else twilio, "record", f"{what}: record, decide")
+    wrap(twilio, "render", "twilio: TwiML")
+    wrap(StoreTransaction, "load", f"{what}: load")
+    wrap(StoreTransaction, "flush", f"{what}: rows")
     wrap(SqlStore, "run", "store: the loop's side")
     wrap(SqlStore, "_settle", "store: the loop's side")
     wrap(SqliteConnection, "begin", _SQLITE + "begin")
@@ -182,7 +190,7 @@ def _serve(written: Path, arguments: list[str]) -> int:
 
     def serve_and_tell(config: Config) -> None:
         serve(config)
-        requests = max(1, layers.entered["twilio: verify, parse"])
+        requests = max(1, layers.entered[reading])
         told = {
             "layers": {layer: 1e6 * took / requests for layer, took in layers.seconds.items()},
             "batch": requests / max(1, layers.entered[_SQLITE + "write"]),
@@ -195,4 +203,4 @@ def _serve(written: Path, arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_serve(Path(sys.argv[1]), sys.argv[2:]))
+    sys.exit(_serve(sys.argv[1], Path(sys.argv[2]), sys.argv[3:]))

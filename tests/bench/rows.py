@@ -6,18 +6,24 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from tests.bench import servers, traffic
+from gateway.domain.line.channel import Channel
+from tests.bench import friends, servers, traffic
 from tests.bench.load import Measured, measure
 from tests.bench.past import past
 from tests.bench.servers import Server
 from tests.bench.traffic import Supply
 
 FEW, MANY = 100, 100_000  # tracked numbers
+CALLS = "SELECT count(*) FROM calls"
+SETTLED = "SELECT count(settled_at) FROM calls"
+EVENTS = "SELECT count(*) FROM line_events"
+NOWHERE = "http://127.0.0.1:9"  # where nobody listens
 _BUSY = 0.9  # a generator that works so much of its time is what is measured
 _CROWDED = 0.05  # one that waits so much for its core shares it
 
@@ -136,6 +142,52 @@ class Bench:
         yield line
         yield _line("voice webhook: p99", [a.p99 / b.p99 for a, b in rounds], "×", "≤", 3)
 
+    def line(self) -> Iterator[Line]:
+        """A LINE webhook with one event: verified, known or new, durable; beside a bare handler.
+
+        Nothing is answered to it: what goes out to friends has a row of its own.
+        """
+        settings, folder = self._settings, self._new("line", shops=servers.shops())
+        supply = traffic.said(servers.SHOPS)
+        with servers.gateway(folder) as ours, servers.bare(folder) as bare:
+            ours.wait_until_quiet()
+            before = ours.metrics()
+            line, rounds = _compared(
+                "LINE webhook, one event",
+                0.5,
+                settings,
+                Side("gateway", ours, supply),
+                Side("bare aiohttp", bare, supply),
+            )
+            wrong = self._checked(folder, before, ours.metrics(), rounds, EVENTS)
+            line.wrong = [*line.wrong, *wrong]
+        yield line
+        yield _line("LINE webhook: p99", [a.p99 / b.p99 for a, b in rounds], "×", "≤", 3)
+
+    def pushes(self) -> Iterator[Line]:
+        """Messages to friends, from the store to the platform; beside the official package in a
+        loop, which stores nothing. Once with a platform that answers at once, once with one that
+        takes as long as one across a network.
+        """
+        with friends.playing() as platform:
+            folder = self._new("pushes", shops=platform.shops(), url=platform.url)
+            with servers.gateway(folder) as ours:
+                by_us, by_package = platform.by_us(servers.config_of(folder)), platform.by_package()
+                before = ours.metrics()
+                for after_ms, many, few in ((0, 5_000, 5_000), (20, 5_000, 150)):
+                    platform.answer_after(after_ms / 1000)
+                    rounds = [
+                        (platform.rate(by_us, many), platform.rate(by_package, few))
+                        for _ in range(self._settings.rounds)
+                    ]
+                    what = f"pushes a second, answered after {after_ms} ms"
+                    line = _line(what, [a / b for a, b in rounds], "×", "≥", 1)
+                    line.ours = f"{statistics.median(a for a, _ in rounds):,.0f}/s"
+                    peer = statistics.median(b for _, b in rounds)
+                    line.beside = f"line-bot-sdk in a loop {peer:,.0f}/s"
+                    yield line
+                self._note_holds(before, ours.metrics())
+
     def life(self) -> Iterator[Line]:
         """Calls told whole, five webhooks each; beside the bare handler."""
         settings, folder = self._settings, self._new("life")
@@ -151,7 +203,7 @@ class Bench:
             )
             line.wrong = [
                 *line.wrong,
-                *self._checked(folder, before, ours.metrics(), rounds, settled=True),
+                *self._checked(folder, before, ours.metrics(), rounds, SETTLED),
             ]
         yield line
 
@@ -200,6 +252,12 @@ class Bench:
         """Resident memory and the time to start."""
         with servers.gateway(self._new("idle")) as server:
             yield _line("memory, idle", [_at_rest(server)], "MB", "≤", 120)
+        with friends.playing() as platform:
+            folder = self._new("channels", shops=platform.shops(), url=platform.url)
+            with servers.gateway(folder) as server:
+                platform.greet(server)
+                what = f"memory, {servers.SHOPS} LINE channels, a friend answered"
+                yield _line(what, [_at_rest(server)], "MB", "≤", 190)
         folder, resident, started = self._new("numbers", MANY), [], []
         for _ in range(self._settings.rounds):
             with servers.gateway(folder) as server:
@@ -218,10 +276,12 @@ class Bench:
         what = f"loop held, p99.9 of {count:,} samples, at most"
         yield _line(what, [1000 * bound], "ms", "≤", 20)
 
-    def _new(self, name: str, numbers: int = FEW) -> Path:
+    def _new(
+        self, name: str, numbers: int = FEW, shops: Sequence[Channel] = (), url: str = NOWHERE
+    ) -> Path:
         folder = self._settings.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        servers.prepare(folder, numbers)
+        servers.prepare(folder, numbers, shops, url)
         return folder
 
     def _checked(
@@ -230,25 +290,32 @@ class Bench:
         before: dict[str, float],
         after: dict[str, float],
         rounds: Sequence[tuple[Measured, Measured]],
-        *,
-        settled: bool = False,
+        count: str = CALLS,
     ) -> Iterator[str]:
         """What shows that a load was not taken as it should; notes the loop's holds beside."""
+        self._note_holds(before, after)
         for series, value in after.items():
             grown = int(value - before.get(series, 0))
-            if series.startswith("gateway_loop_lag_seconds_bucket"):
-                self._holds[series.split('"')[1].replace("+Inf", "inf")] += grown
-            elif series.startswith("gateway_spool_events_total") and grown:
+            if series.startswith("gateway_spool_events_total") and grown:
                 yield f"{grown} events were spooled: {series}"
         if folder is None:
             return
-        counted = "count(settled_at)" if settled else "count(*)"
         told = sum(one.whole_jobs for one, _ in rounds)
-        database = sqlite3.connect(folder / "gateway.db")
-        [(held,)] = database.execute(f"SELECT {counted} FROM calls")
-        database.close()
-        if held != told:
-            yield f"{told} calls were told, the store holds {held}"
+        if (held := counted(folder, count)) != told:
+            yield f"{told} were told, the store holds {held}: {count}"
+
+    def _note_holds(self, before: dict[str, float], after: dict[str, float]) -> None:
+        """Add how long the loop was held in the time between."""
+        for series, value in after.items():
+            if series.startswith("gateway_loop_lag_seconds_bucket"):
+                bound = series.split('"')[1].replace("+Inf", "inf")
+                self._holds[bound] += int(value - before.get(series, 0))
+
+
+def counted(folder: Path, count: str) -> int:
+    """What the query ``count`` says of the store in ``folder``."""
+    with closing(sqlite3.connect(folder / "gateway.db")) as database:
+        return int(database.execute(count).fetchone()[0])
 
 
 def _at_rest(server: Server) -> float:

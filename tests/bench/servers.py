@@ -17,18 +17,21 @@ import msgspec
 from gateway import config as configuration
 from gateway import main as wiring
 from gateway.config import Config
+from gateway.domain.line.channel import Channel, Rule
 from gateway.domain.provisioning import Plan
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.usecases.provisioning import difference
-from tests.bench.traffic import ACCOUNT, PUBLIC_URL, TOKEN
+from tests.bench.traffic import ACCOUNT, PUBLIC_URL, SECRET, TOKEN, shop
 
 ROOT = Path(__file__).parents[2]
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, GENERATOR_CORE = CORES[0], CORES[-1]
 
 _PATIENCE = 60.0
+_QUIET = 10  # commits a second: those of chores that only look
 NUMBERS_EACH = 10  # an advertiser's
+SHOPS = 100  # LINE channels, where there are any
 
 _CONFIG = f"""\
 public_url = "{PUBLIC_URL}"
@@ -46,6 +49,11 @@ account_sid = "{ACCOUNT}"
 auth_token = "{TOKEN}"
 [retention]
 keys_days = 3650
+"""
+_LINE = """\
+[line]
+api_url = "{url}"
+data_api_url = "{url}"
 """
 # Keys are kept, so that a store with a past is not tidied up while it is measured.
 
@@ -78,6 +86,16 @@ class Server(msgspec.Struct, frozen=True):
         series = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in series}
 
+    def wait_until_quiet(self) -> None:
+        """Wait for the end of what follows a start: LINE is asked about channels that are new."""
+        committed = "gateway_store_commit_seconds_count"
+        for _ in range(int(_PATIENCE)):
+            before = self.metrics()[committed]
+            time.sleep(1)
+            if self.metrics()[committed] - before <= _QUIET:
+                return
+        raise RuntimeError("the gateway does not come to rest")
+
 
 # --- the gateway ---
 
@@ -91,11 +109,13 @@ def advertiser_of(ordinal: int) -> str:
     return f"advertiser-{ordinal // NUMBERS_EACH}"
 
 
-def prepare(folder: Path, count: int) -> Config:
-    """A configured store with ``count`` tracked numbers, new or as it was left."""
+def prepare(folder: Path, count: int, shops: Sequence[Channel] = (), url: str = "") -> Config:
+    """A configured store with ``count`` tracked numbers and some LINE channels, whose platform is
+    at ``url``; new or as it was left.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.toml").write_text(_CONFIG)
-    config = configuration.load(folder / "config.toml", {})
+    (folder / "config.toml").write_text(_CONFIG + (_LINE.format(url=url) if shops else ""))
+    config = config_of(folder)
     wiring.migrate(config)
     routes = tuple(
         TrackedNumber(
@@ -107,10 +127,33 @@ def prepare(folder: Path, count: int) -> Config:
         )
         for ordinal, number in enumerate(numbers(count))
     )
-    names = dict.fromkeys(route.advertiser for route in routes)
+    owners: list[TrackedNumber | Channel] = [*routes, *shops]
+    names = dict.fromkeys(each.advertiser for each in owners)
     parties = tuple(Advertiser(id=name, name=f"{name} 株式会社") for name in names)
-    wiring.apply(config, difference(*wiring.provisioned(config), Plan((*parties, *routes))))
+    plan = Plan((*parties, *routes, *shops))
+    wiring.apply(config, difference(*wiring.provisioned(config), plan))
     return config
+
+
+def config_of(folder: Path) -> Config:
+    """What the daemon of ``folder`` is configured with."""
+    return configuration.load(folder / "config.toml", {})
+
+
+def shops() -> list[Channel]:
+    """LINE channels that answer one word, each of another advertiser."""
+    answer = ({"type": "text", "text": "こちらをどうぞ"},)
+    return [
+        Channel(
+            id=shop(ordinal),
+            advertiser=f"advertiser-{ordinal}",
+            channel_id=str(1_650_000_000 + ordinal),
+            channel_secret=SECRET,
+            name="Acme 美容室",
+            reply=(Rule("クーポン", messages=answer),),
+        )
+        for ordinal in range(SHOPS)
+    ]
 
 
 @contextmanager

@@ -1,13 +1,19 @@
-"""Calls as the carrier tells of them: signed, of realistic size, and each sent once only."""
+"""Calls as the carrier tells of them, and what friends of shops write: signed, of realistic size,
+and each sent once only.
+"""
 
 import base64
 import hmac
+import json
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Protocol
 from urllib.parse import urlencode
 
+from adapters.line.simulator.ids import Ids
 from adapters.twilio.simulator import Script, parameters
 from gateway.domain.values import SECOND
 
@@ -16,7 +22,7 @@ ACCOUNT = "AC" + "a1" * 16
 TOKEN = "5eb2c8d70f1a4b6398e1d2c3b4a59687"
 
 Job = tuple[bytes, ...]
-"""The requests of one call, each sent once the one before it is answered."""
+"""Requests, each sent once the one before it is answered: those of one call, or one alone."""
 
 # What stands in the samples for the values that are fresh in each call.
 CALL = "c1" * 16
@@ -28,31 +34,58 @@ _TARGET = "+81312345678"
 _RINGS, _TALKS = 6, 42  # seconds
 
 
-class Supply:
-    """Calls to ``numbers`` (E.164) from random callers, under random sids, made ahead."""
+Fresh = list[tuple[str, str]]
+"""What stands in a sample, and what takes its place, of the same length."""
 
-    def __init__(self, numbers: Sequence[str], samples: "Sequence[_Sample]") -> None:
+
+class Sample(Protocol):
+    """A request that is made many times."""
+
+    mark: bytes
+    """What its answer must hold."""
+
+    def request(self, fresh: Fresh) -> bytes:
+        """The request, signed, with fresh values."""
+
+
+class Supply:
+    """Jobs of the requests that ``samples`` are, each with what ``draw`` gives, made ahead."""
+
+    def __init__(self, draw: Callable[[], Fresh], samples: Sequence[Sample]) -> None:
         self.jobs: deque[Job] = deque()
         self.marks = tuple(sample.mark for sample in samples)
         """What the answer to each request of a job must hold."""
-        self._numbers = [number.removeprefix("+") for number in numbers]
+        self._draw = draw
         self._samples = samples
 
     def top_up(self, requests: int) -> None:
         """Make jobs until there are so many requests."""
         for _ in range(requests // len(self._samples) - len(self.jobs)):
-            fresh = [
-                (CALL, random.randbytes(16).hex()),
-                (_LEG, random.randbytes(16).hex()),
-                (_CALLER, f"8190{random.randrange(10**8):08}"),
-                (_NUMBER, random.choice(self._numbers)),
-            ]
+            fresh = self._draw()
             self.jobs.append(tuple([sample.request(fresh) for sample in self._samples]))
+
+
+# --- calls ---
+
+
+def _calls(numbers: Sequence[str], samples: Sequence[Sample]) -> Supply:
+    """Calls to ``numbers`` (E.164) from random callers, under random sids."""
+    called = [number.removeprefix("+") for number in numbers]
+
+    def draw() -> Fresh:
+        return [
+            (CALL, random.randbytes(16).hex()),
+            (_LEG, random.randbytes(16).hex()),
+            (_CALLER, f"8190{random.randrange(10**8):08}"),
+            (_NUMBER, random.choice(called)),
+        ]
+
+    return Supply(draw, samples)
 
 
 def voices(numbers: Sequence[str]) -> Supply:
     """Calls of which the voice webhook alone is told."""
-    return Supply(numbers, [_voice()])
+    return _calls(numbers, [_voice()])
 
 
 def lives(numbers: Sequence[str]) -> Supply:
@@ -75,7 +108,7 @@ def lives(numbers: Sequence[str]) -> Supply:
         leg("completed", ended, 2) | duration,
         _FIELDS | end,
     ]
-    return Supply(numbers, [_voice(), *(_Sample("/twilio/status", told) for told in events)])
+    return _calls(numbers, [_voice(), *(_Webhook("/twilio/status", told) for told in events)])
 
 
 _FIELDS = parameters.call(ACCOUNT, f"CA{CALL}", Script("answered", f"+{_NUMBER}", f"+{_CALLER}"))
@@ -89,11 +122,11 @@ def body_of_voice() -> str:
     return urlencode(_VOICE)
 
 
-def _voice() -> "_Sample":
-    return _Sample("/twilio/voice", _VOICE, b"<Dial ")
+def _voice() -> "_Webhook":
+    return _Webhook("/twilio/voice", _VOICE, b"<Dial ")
 
 
-class _Sample:
+class _Webhook:
     """One request with sample values, encoded; fresh values of the same length take their place."""
 
     def __init__(self, path: str, fields: dict[str, str], mark: bytes = b"<Response>") -> None:
@@ -113,11 +146,93 @@ class _Sample:
             "X-Twilio-Signature: "
         )
 
-    def request(self, fresh: list[tuple[str, str]]) -> bytes:
+    def request(self, fresh: Fresh) -> bytes:
         head, body, signed = self._head, self._body, self._signed
         for sample, value in fresh:
             head = head.replace(sample, value)
             body = body.replace(sample, value)
             signed = signed.replace(sample, value)
         signature = base64.b64encode(hmac.digest(TOKEN.encode(), signed.encode(), "sha1"))
+        return b"%s%s\r\n\r\n%s" % (head.encode(), signature, body.encode())
+
+
+# --- LINE ---
+
+SECRET = "8c570fa6dd201bb328f1c1eac23a96d8"
+FRIENDS = 200
+"""Of each shop."""
+
+_SHOP = "shop-000"
+_USER = "e1" * 16
+_EVENT = "01KAQZJ3V9EVENTEVENTEVENT0"
+_TOKEN_OF_REPLY = "f1" * 16
+_MESSAGE = "586814010263724032"
+_AT = 1_795_000_000_000
+_APART = 100  # microseconds from one event to the next
+_SAID = "今日は予約なしでも入れますか?"
+
+
+def shop(ordinal: int) -> str:
+    """The id of a LINE channel; it is part of its path."""
+    return f"shop-{ordinal:03}"
+
+
+def said(shops: int, text: str = _SAID) -> Supply:
+    """Texts of friends of so many shops, a webhook with one event each."""
+    ids = Ids(random.getrandbits(32))
+    instants = count(time.time_ns() // 1000, _APART)
+
+    def draw() -> Fresh:
+        of, friend, at = random.randrange(shops), random.randrange(FRIENDS), next(instants)
+        return [
+            (_SHOP, shop(of)),
+            (_USER, f"{of:016x}{friend:016x}"),
+            (_EVENT, ids.ulid(at)),
+            (_TOKEN_OF_REPLY, random.randbytes(16).hex()),
+            (_MESSAGE, ids.message()),
+            (str(_AT), str(at // 1000)),
+        ]
+
+    return Supply(draw, [_Said(text)])
+
+
+class _Said:
+    """A text, as the platform tells of it."""
+
+    mark = b""
+
+    def __init__(self, text: str) -> None:
+        event = {
+            "type": "message",
+            "message": {
+                "type": "text",
+                "id": _MESSAGE,
+                "quoteToken": "yHAz4Ua2wx7ykrq7SGhhWJZf2MQdCo",
+                "markAsReadToken": "30yhdy232h4ym5fk0pzdg1opaaj0vo",
+                "text": text,
+            },
+            "webhookEventId": _EVENT,
+            "deliveryContext": {"isRedelivery": False},
+            "timestamp": _AT,
+            "source": {"type": "user", "userId": f"U{_USER}"},
+            "replyToken": _TOKEN_OF_REPLY,
+            "mode": "active",
+        }
+        told = {"destination": f"U{'b0' * 16}", "events": [event]}
+        self._body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        self._head = (
+            f"POST /line/{_SHOP} HTTP/1.1\r\n"
+            "Host: gw.example.jp\r\n"
+            "User-Agent: LineBotWebhook/2.0\r\n"
+            "Content-Type: application/json; charset=utf-8\r\n"
+            f"Content-Length: {len(self._body.encode())}\r\n"
+            "X-Line-Signature: "
+        )
+
+    def request(self, fresh: Fresh) -> bytes:
+        head, body = self._head, self._body
+        for sample, value in fresh:
+            head = head.replace(sample, value)
+            body = body.replace(sample, value)
+        signature = base64.b64encode(hmac.digest(SECRET.encode(), body.encode(), "sha256"))
         return b"%s%s\r\n\r\n%s" % (head.encode(), signature, body.encode())

@@ -25,7 +25,7 @@ from gateway.usecases.access import (
     forget,
     revoke,
 )
-from tests.support.stores import PATIENT, Engine, dialect_of, on_a_loop
+from tests.support.stores import PATIENT, Engine, Gate, dialect_of, on_a_loop
 
 NOW = 1_795_000_000_000_000
 
@@ -108,6 +108,25 @@ async def test_of_many_repeats_at_once_one_is_done(engine: Engine) -> None:
                 assert len(set(await asyncio.gather(*both))) == 1
     sizes = engine.sizes()
     assert sizes["audit"] == sizes["idempotency_keys"]
+
+
+@on_a_loop
+async def test_a_repeat_that_another_process_did_meanwhile_is_not_done(postgresql: Engine) -> None:
+    """Whoever looks before the other's commit, and writes after it, gives the other's answer."""
+    gate = Gate()
+
+    def slow(tx: Transaction, argument: str) -> tuple[str, Sequence[Fact]]:
+        gate(tx)
+        return count(tx, argument)
+
+    async with postgresql.store() as one, postgresql.store() as other:
+        asked = Asked(1, "k", "r", NOW)
+        late = asyncio.create_task(one.run(Once(slow, asked, str.encode), "late"))
+        await gate.entered()
+        assert await other.run(once("k"), "first") == b"first"
+        gate.let_go()
+        assert await late == b"first"
+    assert postgresql.sizes()["audit"] == 1
 
 
 @on_a_loop

@@ -80,7 +80,7 @@ people = st.builds(
 def test_a_segment_holds_the_same_friends_in_sql_as_in_python(desk: Desk) -> None:
     """Of any friends any filter lets through those that the pure evaluation does."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=settings().max_examples // 2)
     @given(st.lists(people, min_size=1, max_size=12), st.lists(conditions(), max_size=6))
     def check(population: list[Person], filters: list[Condition]) -> None:
         with closing(desk.engine.raw()) as raw:

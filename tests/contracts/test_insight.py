@@ -13,6 +13,8 @@ from adapters.storage.insight_reader import ChannelReader, InsightReader
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.tallies import TallyReader
 from adapters.storage.transaction import StoreTransaction
+from gateway.domain.coupons.coupon import Coupon
+from gateway.domain.coupons.tickets import Ticket, unstamped, used
 from gateway.domain.insight import (
     Clicks,
     Day,
@@ -25,7 +27,6 @@ from gateway.domain.insight import (
     asked_from,
     begin_of,
     day_of,
-    stood,
 )
 from gateway.domain.line.quota import Quota
 from gateway.domain.links import Link
@@ -42,6 +43,7 @@ from tests.support.figures import (
     keep_push,
     keep_send,
     keep_ticket,
+    stood,
 )
 from tests.support.line import SHOP
 from tests.support.stores import Engine, on_a_loop, statements_of
@@ -244,9 +246,48 @@ async def test_what_was_taken_back_is_not_counted_any_more(engine: Engine) -> No
     engine.provision(SHOP)
     done(engine, lambda tx: keep_ticket(tx, "acme-shop", MIDNIGHT, used_at=MIDNIGHT + MINUTE))
     assert (await rolled(engine, MIDNIGHT + HOUR))[-1].own.coupons_used == 1
-    with closing(engine.raw()) as connection:
-        connection.execute("UPDATE coupon_tickets SET state = 'issued', used_at = 0")
+    done(engine, lambda tx: tx.coupons.save(EVERYBODY, only(unstamped(ticket(engine, tx)))))
     assert (await rolled(engine, MIDNIGHT + 2 * HOUR))[-1].own.coupons_used == 0
+
+
+def ticket(engine: Engine, tx: StoreTransaction) -> Ticket:
+    """The only ticket that there is."""
+    ((id_,),) = engine.rows("SELECT id FROM coupon_tickets")
+    return only(tx.coupons.ticket(EVERYBODY, id_))
+
+
+def only(found: Ticket | None) -> Ticket:
+    assert found is not None
+    return found
+
+
+def test_each_stamp_of_a_ticket_counts_on_its_own_day(engine: Engine) -> None:
+    """Of one that works several times; an undo takes the last one away, and it may come again."""
+    many = Coupon("autumn", "acme", "Autumn", 0, 10**16, uses_per_ticket=0)
+    yesterday, today = ("acme-shop", TODAY - 1), ("acme-shop", TODAY)
+
+    def used_by_day() -> tuple[int, ...]:
+        found = tallied(engine, MIDNIGHT - HOUR, MIDNIGHT + HOUR)
+        return tuple(found.get(day, Own()).coupons_used for day in (yesterday, today))
+
+    def stamp(tx: StoreTransaction, *at: int) -> None:
+        for instant in at:
+            tx.coupons.save(EVERYBODY, used(ticket(engine, tx), many, "pin", instant))
+
+    def mend(tx: StoreTransaction) -> None:
+        tx.coupons.save(EVERYBODY, only(unstamped(ticket(engine, tx))))
+        stamp(tx, MIDNIGHT - MINUTE)
+
+    done(engine, lambda tx: keep_ticket(tx, "acme-shop", MIDNIGHT - DAY))
+    done(engine, lambda tx: stamp(tx, MIDNIGHT - 2 * SECOND, MIDNIGHT - SECOND))
+    assert used_by_day() == (2, 0)
+    done(engine, lambda tx: stamp(tx, MIDNIGHT, MIDNIGHT + MINUTE))
+    assert used_by_day() == (2, 2)
+    done(engine, lambda tx: tx.coupons.save(EVERYBODY, only(unstamped(ticket(engine, tx)))))
+    assert used_by_day() == (2, 1)
+    done(engine, mend)
+    assert used_by_day() == (3, 0)
+    assert engine.rows("SELECT number FROM coupon_uses ORDER BY number") == [(1,), (2,), (3,)]
 
 
 @on_a_loop

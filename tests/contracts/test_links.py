@@ -1,16 +1,20 @@
 """Short links on both engines: what is counted, for whom, and by which one friends came."""
 
+import json
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from adapters.storage.database import reading
 from adapters.storage.links import LinkReader
+from gateway.domain.effects import Effect
 from gateway.domain.links import CODE, Code, Link, Visitor, day_of
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Scope
 from gateway.errors import Refusal, Refused
 from gateway.ports.links import Clicked, DayCount
-from gateway.usecases import links, visits
+from gateway.ports.outbox import Claimed
+from gateway.usecases import links, sending, visits
 from tests.support.audience import DAY, HOUR, NOON, PUBLIC, SHOP, Desk, friend, text, user_of
 from tests.support.stores import Engine, dialect_of
 
@@ -99,6 +103,48 @@ def test_messages_get_an_address_for_each_link(desk: Desk) -> None:
     assert again[7][0]["text"] != one
 
 
+def prepared(desk: Desk, user: str, *messages: dict[str, Any]) -> Any:
+    """A reply to somebody as it is to be sent, with the code in it and whose that is."""
+    id_, later = desk.ids.next(NOON), NOON + HOUR
+    payload = json.dumps({"channel": SHOP.id, "user": user, "token": "t", "messages": messages})
+    effect = Effect(id_, "acme", "line.reply", f"r/{id_}", payload, NOON, give_up_at=later)
+    with desk.transaction() as tx:
+        tx.outbox.add(EVERYBODY, effect)
+    claimed = Claimed(id_, "acme", "line.reply", "r", payload, "", NOON, later, "", 1, 0, NOON)
+    job = sending.Prepare((claimed,), NOON, desk.seed())
+    done, _ = desk.run(sending.preparing(sending.Rooms()), job)
+    return json.loads(done.ready[0].payload)["messages"]
+
+
+def test_replies_have_the_links_of_their_shop_filled_in(desk: Desk) -> None:
+    """Each friend gets codes of their own, the same ones each time; a group has one for all."""
+    desk.befriend(friend(1), friend(2), friend(3, is_group=True))
+    menu = text("{name}: {link:menu}")
+    (first,), (again,), (other,) = (prepared(desk, user_of(n), menu) for n in (1, 1, 2))
+    assert first == again != other
+    name, _, address = first["text"].partition(": ")
+    assert name == "友だち1"
+    assert address.startswith(f"{PUBLIC}/r/")
+    (group,) = prepared(desk, user_of(3), menu)
+    code = address.rpartition("/")[2]
+    visit(desk, code)
+    rows = desk.engine.rows("SELECT friend, origin, code FROM link_codes ORDER BY friend")
+    assert [row[:2] for row in rows] == [(0, "reply"), (1, "reply"), (2, "reply")]
+    assert group["text"].endswith(rows[0][2])
+    assert desk.engine.rows("SELECT friend, tag FROM friend_tags") == [(1, "menu-seen")]
+
+
+def test_a_reply_leads_to_no_link_of_others(desk: Desk) -> None:
+    """Staff may write any name, and a friend may call themselves by one."""
+    foreign = Link("foreign", "other", "https://other.example.jp/")
+    second = Link("second", "acme", "https://shop.example.jp/", "acme-second")
+    desk.engine.provision(foreign, second)
+    desk.befriend(friend(1, name="{link:menu}"))
+    (said,) = prepared(desk, user_of(1), text("{name} {link:foreign} {link:second} {link:gone}"))
+    assert said["text"] == "{link:menu} {link:foreign} {link:second} {link:gone}"
+    assert desk.engine.sizes()["link_codes"] == 0
+
+
 def test_a_friend_s_own_code_tags_them(desk: Desk) -> None:
     """A person's visit gives the link's tags; a program's does not, and figures know the push."""
     desk.befriend(friend(1), friend(2))
@@ -126,7 +172,7 @@ def enter(desk: Desk, user: str, at: int = NOON) -> bool:
 
 def follow(desk: Desk, id_: int, at: int) -> None:
     """They become a friend."""
-    desk.follow(friend(id_), at)
+    desk.follow(friend(id_), at=at)
 
 
 def entries(desk: Desk) -> dict[int, str]:

@@ -293,10 +293,10 @@ def test_a_person_can_send_again(engine: Engine) -> None:
         (claimed["c"], Outcome("dead")),
     )
     with transaction(engine) as tx:
-        assert tx.outbox.resend(EVERYBODY, claimed["a"].id, NOW + 1)
-        assert not tx.outbox.resend(EVERYBODY, claimed["b"].id, NOW + 1)
-        assert not tx.outbox.resend(Scope(frozenset({"other"})), claimed["c"].id, NOW + 1)
-        assert tx.outbox.resend(Scope(frozenset({"acme"})), claimed["c"].id, NOW + 1)
+        assert tx.outbox.resend(EVERYBODY, claimed["a"].id, NOW + 1) == "waiting"
+        assert tx.outbox.resend(EVERYBODY, claimed["b"].id, NOW + 1) == "none"
+        assert tx.outbox.resend(Scope(frozenset({"other"})), claimed["c"].id, NOW + 1) == "none"
+        assert tx.outbox.resend(Scope(frozenset({"acme"})), claimed["c"].id, NOW + 1) == "waiting"
     again = claim(engine, NOW + 1)
     assert {(one.key, one.attempts, one.unclear, one.tried_at) for one in again} == {
         ("a", 1, 0, NOW + 1),
@@ -378,9 +378,10 @@ async def _claim_in_two_places(engine: Engine) -> None:
         wish = outbox.Claim(NOW, KINDS, 3)
         served: list[str] = []
         for _ in range(20):
-            batches = await asyncio.gather(
+            handouts = await asyncio.gather(
                 *(store.run(outbox.claim, wish, Lane.BACKGROUND) for store in (one, two))
             )
+            batches = [handout.claimed for handout in handouts]
             served += [c.key for batch in batches for c in batch]
             assert all(len({c.stream for c in batch}) == len(batch) for batch in batches)
     assert sorted(served) == sorted(set(served))

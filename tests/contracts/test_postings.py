@@ -11,7 +11,8 @@ from adapters.storage.database import reading
 from adapters.storage.postings import PostingReader
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
-from gateway.domain.postings import Posting
+from gateway.domain.line.friends import Friend
+from gateway.domain.postings import DUE_SECONDS, Posting
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Scope, Seed
 from gateway.ports.postings import Wanted
 from gateway.usecases.postings import REMIND_AT_ONCE, Reminding, remind
@@ -125,6 +126,57 @@ async def test_two_who_remind_at_once_remind_once(engine: Engine) -> None:
     assert keys == [(f"line.push/posting/{number}/{NOON - 60}",) for number in range(1, 6)]
     due = engine.rows("SELECT count(*) FROM posting_entries WHERE remind_at > 0")
     assert due == [(0,)]
+
+
+def reminding(engine: Engine, **given: Any) -> Friend:
+    """One of the staff, who was to be reminded just now."""
+
+    def prepare(tx: StoreTransaction) -> Friend:
+        friend = keep_friend(tx, "acme-shop", followed_at=1)
+        tx.postings.save(EVERYBODY, posting(1, friend=friend.id, remind_at=NOON - 60, **given))
+        return friend
+
+    friend: Friend = done(engine, prepare)
+    return friend
+
+
+def looked_at(engine: Engine) -> int:
+    """How many postings a round looked at."""
+    round_ = Reminding(NOON, Seed(IDS.block(NOON, 100), REMIND_AT_ONCE, b"0123456789abcdef"))
+    found: int = done(engine, lambda tx: remind(tx, round_)[0])
+    return found
+
+
+def handed_out(engine: Engine, now: int) -> list[str]:
+    """What asked for the effects that a worker gets."""
+    claimed = done(engine, lambda tx: tx.outbox.claim(EVERYBODY, now, ("line.push",), 9, 15))
+    return [each.origin for each in claimed]
+
+
+def test_who_stopped_pushes_is_not_reminded(engine: Engine) -> None:
+    """A reminder is a push like others; whoever wants them again gets the next one."""
+    friend = reminding(engine)
+    wish = (EVERYBODY, friend.id, "acme", "acme-shop", NOON, "test")
+    done(engine, lambda tx: tx.pushes.stops.stop(*wish))
+    assert looked_at(engine) == 1
+    assert looked_at(engine) == 0
+    assert engine.rows("SELECT count(*) FROM outbox") == [(0,)]
+    done(engine, lambda tx: tx.pushes.stops.start(EVERYBODY, friend.id))
+    kept(engine, posting(2, friend=friend.id, remind_at=NOON - 60))
+    assert looked_at(engine) == 1
+    assert handed_out(engine, NOON) == ["posting"]
+
+
+def test_while_sends_are_halted_a_reminder_waits(engine: Engine) -> None:
+    """It goes out once they go on, unless the posting's time is over by then."""
+    reminding(engine)
+    done(engine, lambda tx: tx.outbox.stops.stop(EVERYBODY, "acme", NOON, "cli"))
+    assert looked_at(engine) == 1
+    assert handed_out(engine, NOON) == []
+    done(engine, lambda tx: tx.outbox.stops.resume(EVERYBODY, "acme"))
+    over = NOON + DUE_SECONDS * SECOND
+    assert engine.rows("SELECT give_up_at FROM outbox") == [(over,)]
+    assert handed_out(engine, NOON + 10 * SECOND) == ["posting"]
 
 
 def test_reminders_come_in_the_order_in_which_they_are_due(engine: Engine) -> None:

@@ -91,7 +91,7 @@ def test_a_push_reaches_each_friend_of_its_segment_once(desk: Desk) -> None:
     assert payload["customAggregationUnits"] == ["autumn_1"]
     done = desk.push(push)
     assert (done.state, done.recipients, done.sent, done.stopped) == ("done", 9, 8, 1)
-    assert not done.is_open
+    assert done.due_at is None
     assert reserved(desk) == (0, 8)
 
 
@@ -142,14 +142,14 @@ def test_cancel_works_up_to_the_last_batch(desk: Desk) -> None:
     (first,) = desk.claim(NOON)  # on its way to the platform
     cancelled = desk.cancel(push)
     assert (cancelled.state, cancelled.taken_back) == ("cancelled", MULTICAST * (AHEAD - 1))
-    assert cancelled.is_open
+    assert cancelled.due_at is not None
     assert desk.cancel(push).taken_back == cancelled.taken_back
     desk.settle(NOON, (first, accepted(first, NOON)))
     end = desk.work(NOON + 61 * SECOND)
     assert len(desk.received) == len(set(desk.received)) == MULTICAST
     over = desk.push(push)
     assert (over.state, over.sent, over.closed) == ("cancelled", MULTICAST, AHEAD)
-    assert not over.is_open
+    assert over.due_at is None
     assert not desk.advance(end + DAY)
     assert reserved(desk) == (0, MULTICAST)
 
@@ -165,7 +165,7 @@ def test_cancel_takes_back_pushes_one_by_one(desk: Desk) -> None:
     desk.settle(NOON, *((each, accepted(each, NOON)) for each in taken))
     desk.work(NOON + SECOND)
     assert (desk.push(push).sent, len(desk.received)) == (30, 30)
-    assert desk.push(push).is_open is False
+    assert desk.push(push).due_at is None
     assert reserved(desk) == (0, 30)
 
 
@@ -382,7 +382,7 @@ def test_a_narrowcast_is_one_request_whose_progress_ends_it(desk: Desk) -> None:
     told = msgspec.structs.replace(told, phase="succeeded", success=2, failure=1)
     _, facts = desk.run(narrowcasts.keep, told)
     over = desk.push(push)
-    assert (over.state, over.sent, over.refused, over.is_open) == ("done", 2, 1, False)
+    assert (over.state, over.sent, over.refused, over.due_at) == ("done", 2, 1, None)
     assert len(facts) == 1
     assert desk.run(narrowcasts.keep, told)[1] == ()
 

@@ -38,8 +38,7 @@ def desk(engine: Engine) -> Desk:
 
 def follow(desk: Desk, *friends: int, at: int = NOON) -> None:
     """Friends come."""
-    for id_ in friends:
-        desk.follow(friend(id_), at)
+    desk.follow(*map(friend, friends), at=at)
 
 
 def send(desk: Desk, now: int) -> list[tuple[str, list[str], str]]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from adapters.storage.database import reading
-from adapters.storage.store import Limits, SqlStore
+from adapters.storage.store import SqlStore
 from gateway.domain.calls import Event, Noted
 from gateway.domain.routing import TrackedNumber, dial
 from gateway.domain.tenancy import Advertiser
@@ -645,20 +645,16 @@ async def test_apply_writes_a_difference_once(engine: Engine) -> None:
 
 
 @on_a_loop
-async def test_an_idle_store_takes_up_new_routes_within_a_second(engine: Engine) -> None:
-    """What another process applied is in the cache soon, and whoever follows it is told."""
+async def test_an_idle_store_takes_up_new_routes_by_itself(engine: Engine) -> None:
+    """What another process applied is in the cache after one look around, and whoever follows it
+    is told.
+    """
     changed: list[int] = []
-    usual = Limits()
-    async with engine.store(
-        limits=usual, on_routes=lambda cache: changed.append(cache.version)
-    ) as store:
+    async with engine.store(on_routes=lambda cache: changed.append(cache.version)) as store:
         assert changed == [1]
         new = TrackedNumber("+815031000009", "acme", "sign", ("+81312345678",))
-        loop = asyncio.get_running_loop()
         engine.provision(new, removed=[SIGN])
-        began = loop.time()
         await eventually(lambda: changed == [1, 2])
-        assert loop.time() - began < 1
         assert (store.route(new.number), store.route(SIGN.number)) == (new, None)
         assert store.cache.advertisers["acme"] == ACME
 

@@ -329,12 +329,15 @@ async def test_a_server_that_hangs_is_given_up_at_the_deadline(
     engine.provision(ACME, FLYER)
     coming = incoming(voice(new_sid(), caller=None))
     observer = Recorder()
-    async with engine.store(observer, limits=limits(deadline=0.2, look=60)) as store:
+    given = limits(look=PATIENCE)
+    async with engine.store(observer, limits=given) as store:
+        given.deadline = 0.2
         own_postgres.pause()
         for _ in range(2):
             with pytest.raises(Transient) as late:
                 await store.run(record, coming)
             assert late.value.reason is Trouble.STORE_DEADLINE
+        given.deadline = PATIENCE
         own_postgres.resume()
         await eventually(lambda: observer.facts)
         assert await store.run(record, coming) == dial(FLYER)
@@ -344,7 +347,7 @@ async def test_a_server_that_hangs_is_given_up_at_the_deadline(
 
 async def insist(store: SqlStore, event: Any) -> None:
     """Tell an event until it is taken, as the spool does."""
-    async with asyncio.timeout(3 * PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 await store.run(record, event)

@@ -29,11 +29,11 @@ from gateway.domain.insight import (
     month_before,
     month_days,
     push_of,
-    stood,
     total,
 )
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import SECOND, micros
+from tests.support.figures import stood
 
 HOUR = 3600 * SECOND
 

@@ -37,17 +37,17 @@ def test_codes_are_ten_characters_fit_for_a_path(secret: bytes) -> None:
 
 
 def test_links_are_found_and_replaced_anywhere_in_a_message() -> None:
-    """In texts, addresses and nested parts; nothing else changes."""
+    """In texts, addresses and nested parts; doubled braces are words, and nothing else changes."""
     message = {
         "type": "flex",
-        "altText": "{link:a} {name} {{link:b}}",
+        "altText": "{link:a} {name} {{link:b}} {{{link:c}}}",
         "contents": [{"uri": "{link:b-2}", "n": 1}, ("{link:A}", None, True)],
     }
-    assert named_in(message) == {"a", "b", "b-2"}
+    assert named_in(message) == {"a", "b-2", "c"}
     told = replaced(message, lambda name: f"https://x/{name}")
     assert told == {
         "type": "flex",
-        "altText": "https://x/a {name} {https://x/b}",
+        "altText": "https://x/a {name} {{link:b}} {{https://x/c}}",
         "contents": [{"uri": "https://x/b-2", "n": 1}, ["{link:A}", None, True]],
     }
 

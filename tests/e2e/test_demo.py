@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import PATIENCE, ROOT, wait_for, while_we_live
+from tests.support.daemon import PATIENCE, plain_environment, wait_for, while_we_live
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -25,12 +25,11 @@ class Demo:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.store = folder / "var" / "demo" / "gateway.db"
         self._output = folder / "output"
-        plain = {name: text for name, text in os.environ.items() if not name.startswith("GATEWAY_")}
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [*while_we_live(), sys.executable, "-m", "gateway", "demo", *arguments],
                 cwd=folder,
-                env=plain | {"PYTHONPATH": str(ROOT)},
+                env=plain_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -11,18 +11,18 @@ import pytest
 
 from tests.adapters.twilio.forms import CALL, PUBLIC_URL, VOICE, sign
 from tests.e2e.conftest import NewDaemon
-from tests.support.daemon import TOKEN, Daemon, measured, wait_for
+from tests.support.daemon import PATIENCE, TOKEN, Daemon, measured, wait_for
 from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-DRAIN_SECONDS = 5
-MARGIN = 5.0  # beyond the drain itself: closing a store that hangs, and the end of the process
+DRAIN_SECONDS = 10
+MARGIN = 20.0  # beyond the drain itself: closing a store that hangs, and the end of the process
 
 
 def connected(daemon: Daemon) -> socket.socket:
     """A connection to the public listener."""
-    return socket.create_connection(("127.0.0.1", daemon.public), timeout=15)
+    return socket.create_connection(("127.0.0.1", daemon.public), timeout=PATIENCE)
 
 
 def webhook(**more: str) -> bytes:
@@ -59,8 +59,8 @@ def begun(daemon: Daemon) -> float:
     """Send SIGTERM; returns when, once readiness says so and nothing more is accepted."""
     began = time.monotonic()
     daemon.running.send_signal(signal.SIGTERM)
-    daemon.wait_until("draining", 2)
-    wait_for(lambda: refused(daemon), "it still accepts", 2)
+    daemon.wait_until("draining")
+    wait_for(lambda: refused(daemon), "it still accepts")
     return began
 
 
@@ -146,7 +146,7 @@ def test_a_hung_store_does_not_hold_up_the_end(
         took = ended(daemon, began)
     measured(f"{store}: answered after {answered:.2f} s, exit 0 after {took:.2f} s")
     assert "<Dial" in answer
-    assert answered < 2.0
+    assert answered < DRAIN_SECONDS
     assert took < DRAIN_SECONDS + MARGIN
     daemon.start()
     daemon.wait_until("ready")

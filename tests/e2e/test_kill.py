@@ -31,7 +31,12 @@ def test_nothing_acknowledged_is_lost_or_doubled_over_twenty_kills(on_each_store
     assert differences(played, calls) == []
     again = asyncio.run(_posted_again(daemon, [post for posts in taken.values() for post in posts]))
     assert again == []
-    assert daemon.calls() == calls
+    after = daemon.calls()
+    assert after.keys() == calls.keys()
+    # The sweep may have settled others meanwhile, whose last callbacks never came.
+    settled = {sid for sid, call in calls.items() if call["settled"]}
+    assert [sid for sid in settled if after[sid] != calls[sid]] == []
+    assert differences(played, after) == []
     certain = sum("result" in call.certain for call in played)
     measured(
         f"{KILLS} kills in {monotonic() - began:.0f} s, {sum(in_mid_call)} calls cut in their"

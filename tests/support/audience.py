@@ -126,10 +126,12 @@ class Desk:
                 tx.line.friend(EVERYBODY, each.channel, each.user)
                 tx.line.save(EVERYBODY, each)
 
-    def follow(self, friend: Friend, at: int = NOON) -> None:
-        """Somebody becomes a friend."""
-        known = msgspec.structs.replace(friend, followed_at=at)
-        self.run(follow, Following(known, self.seed(at)))
+    def follow(self, *friends: Friend, at: int = NOON) -> None:
+        """Some become friends, together."""
+        with self.transaction() as tx:
+            for each in friends:
+                known = msgspec.structs.replace(each, followed_at=at)
+                follow(tx, Following(known, self.seed(at)))
 
     def tag(self, friends: Iterable[int], *tags: str, at: int = NOON) -> None:
         """Give tags, without what follows of them."""
@@ -246,7 +248,7 @@ def accepted(claimed: Claimed, now: int) -> Outcome:
     """The platform took it."""
     payload = json.loads(claimed.payload)
     number = payload.get("recipients") or len(users_of(claimed))
-    spent = Spent(payload["channel"], claimed.advertiser, number, now, "reserved" in payload)
+    spent = Spent(payload["channel"], claimed.advertiser, number, now, payload.get("reserved", ""))
     return Outcome("done", result='{"request":"r-1"}', spent=spent)
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -128,10 +129,7 @@ class Daemon:
         )
         (folder / "auth_token").touch(mode=0o600)
         (folder / "auth_token").write_text(TOKEN)
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")
-        }
-        self.environment["PYTHONPATH"] = str(ROOT)
+        self.environment = plain_environment()
         self.environment |= {f"GATEWAY_{k}".upper(): str(v) for k, v in settings.items()}
         self.log = folder / "gateway.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -157,10 +155,17 @@ class Daemon:
 
     def rows(self, query: str) -> list[Any]:
         """What a query on the store itself says."""
-        settings = self.settings().storage
-        url = settings.url.replace("postgresql:", "postgresql+psycopg:")
-        with create_engine(url, poolclass=NullPool).connect() as connection:
+        with self._engine().connect() as connection:
             return list(connection.execute(text(query)))
+
+    def change(self, statement: str) -> None:
+        """Change the store itself, beside the daemon if it runs."""
+        with self._engine().begin() as connection:
+            connection.execute(text(statement))
+
+    def _engine(self) -> SqlEngine:
+        url = self.settings().storage.url.replace("postgresql:", "postgresql+psycopg:")
+        return create_engine(url, poolclass=NullPool)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -275,7 +280,7 @@ class Daemon:
         form: Mapping[str, str],
         *,
         signatures: list[str] | None = None,
-        timeout: float = 15.0,
+        timeout: float = PATIENCE,
     ) -> Answered:
         """Post a webhook, rightly signed unless ``signatures`` says otherwise."""
         path = f"/twilio/{kind}"
@@ -320,7 +325,7 @@ class Daemon:
 
     def _get(self, path: str) -> str:
         url = f"http://127.0.0.1:{self.metrics_port}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE / 2) as answer:
             return str(answer.read().decode())
 
 
@@ -336,6 +341,19 @@ def wait_for(condition: Callable[[], R], otherwise: str, seconds: float = PATIEN
 def measured(text: str) -> None:
     """Tell what a test measured; pytest shows it with ``-s``, and where the test fails."""
     print(f"\n{text}")
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment of a gateway without what would configure it. What is compiled once is kept,
+    since tests start so many.
+    """
+    dropped = "PYTHONDONTWRITEBYTECODE"
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("GATEWAY_") and name != dropped
+    }
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 def while_we_live() -> list[str]:

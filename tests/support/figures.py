@@ -142,3 +142,22 @@ def keep_click(
     """A person's visit to a short link."""
     click = Click(_id(at), "code", link, "acme", at, friend, origin)
     tx.links.count(EVERYBODY, click, "person")
+
+
+def stood(followed_at: int, unfollowed_at: int, first_at: int, by: int) -> str:
+    """What somebody was to a channel before the instant ``by``: ``friend``, ``blocked`` or empty.
+
+    Only the latest follow and unfollow are known, 0 where there was none. Where both came later,
+    the order of the two tells what was before, of whoever was known then.
+    """
+    if followed_at < by and unfollowed_at < by:
+        if unfollowed_at and unfollowed_at >= followed_at:
+            return "blocked"
+        return "friend" if followed_at else ""
+    if followed_at < by:
+        return "friend" if followed_at else ""
+    if unfollowed_at < by:
+        return "blocked" if unfollowed_at else ""
+    if first_at >= by:
+        return ""
+    return "friend" if unfollowed_at < followed_at else "blocked"

@@ -12,7 +12,7 @@ from typing import Any
 from adapters.line.simulator import Channel, Platform, signature
 from adapters.line.simulator.protocol import Answer, Call
 from tests.adapters.twilio.forms import PUBLIC_URL
-from tests.support.daemon import PROVISIONING, Answered, Daemon
+from tests.support.daemon import PATIENCE, PROVISIONING, Answered, Daemon
 
 _CHANNEL = """
 [[line_channel]]
@@ -114,7 +114,7 @@ def post(
     """Post ``body`` to the webhook of ``shop``, rightly signed unless ``signatures`` differ."""
     if signatures is None:
         signatures = [signature(account.secret, body)]
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.public, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.public, timeout=PATIENCE)
     with closing(connection):
         began = time.monotonic()
         connection.putrequest("POST", f"/line/{shop}")

@@ -44,7 +44,7 @@ class Accesses:
     def repeat(self, scope: Scope, token: int, key: str) -> Repeat | None:
         return self.repeats.get((token, key))
 
-    def keep(self, scope: Scope, repeat: Repeat) -> None:
+    def keep(self, scope: Scope, repeat: Repeat, over: Repeat | None = None) -> None:
         self.repeats[repeat.token, repeat.key] = repeat
 
     def forget(self, scope: Scope, before: int, limit: int) -> int:

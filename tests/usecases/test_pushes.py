@@ -133,7 +133,7 @@ class Story:
             self.advance()
             self.take()
             self.send(heard=True)
-            if not self.state.is_open:
+            if self.state.due_at is None:
                 return
         raise AssertionError(self.state)
 

@@ -219,10 +219,10 @@ def endpoints(
             raise Refused(Refusal.NOT_FOUND)
         if held.state == "waiting":
             raise Refused(Refusal.NOT_FOUND, "it is being fetched: try again in a moment")
-        body = await folder.read(held.path) if held.state == "kept" else None
-        if body is None:
+        file = await folder.find(held.path) if held.state == "kept" else None
+        if file is None:
             raise Refused(Refusal.CONTENT_GONE)
-        return Answer(body, 200, held.media_type, _safe(held))
+        return Answer(content_type=held.media_type, headers=_safe(held), file=file)
 
     return [
         Endpoint(

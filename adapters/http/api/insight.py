@@ -81,7 +81,9 @@ class FiguresView(msgspec.Struct, frozen=True, kw_only=True):
     ]
     own_clicks: Annotated[Count, Meta(description="Visits of people to our short links.")]
     own_coupons_issued: Count
-    own_coupons_used: Annotated[Count, Meta(description="Tickets whose latest stamp was then.")]
+    own_coupons_used: Annotated[
+        Count, Meta(description="Stamps, without those taken back; a ticket may have several.")
+    ]
     own_points: Annotated[Count, Meta(description="Given less taken back.")]
     own_visits: Annotated[Count, Meta(description="Codes of shop cards that were scanned.")]
     platform_followers: Annotated[

@@ -53,8 +53,9 @@ class PostingBody(Body, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern="^[0-9]{1,19}$",
-                description="The friend of the channel, one of the staff, whom a push reminds; it "
-                "counts as a message. Without one a posting is only shown as due.",
+                description="The friend of the channel, one of the staff, whom a push reminds, "
+                "unless they stopped pushes; it counts as a message. Without one a posting is "
+                "only shown as due.",
             ),
         ]
         | None

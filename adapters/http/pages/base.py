@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from adapters.http.problem import NO_STORE
 from adapters.http.server import STATUS_OF
 from gateway.errors import Permanent, Refusal, Refused, Transient
-from gateway.ports import Answer, Observer, Request, Route
+from gateway.ports import Answer, Fact, Observer, Request, Route
 
 PROVIDER = "pages"
 """The label of their metrics."""
@@ -322,6 +322,10 @@ class Pages:
                 return self._told(error, request, name)
 
         return Route(method, path, served, PROVIDER, name, max_body)
+
+    def count(self, fact: Fact) -> None:
+        """Count what nothing was written of."""
+        self._observer.observe([fact])
 
     def refused(self, name: str, reason: Refusal) -> int:
         """Count a refusal that the route ``name`` shows on its own page; returns its status."""

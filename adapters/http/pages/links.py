@@ -8,10 +8,12 @@ from typing import Protocol
 import msgspec
 
 from adapters.http.pages.base import HEADERS, Pages, Text, language_of, markup, page
+from adapters.http.pages.bounds import Bounds
 from adapters.http.pages.card_views import LIFF_SDK, LIFF_SOURCES
 from adapters.http.pages.liff import posted
 from gateway.domain.line.channel import Channel
-from gateway.domain.links import CODE, Link, Visitor, visitor
+from gateway.domain.links import CODE, Code, Link, Visitor, visitor
+from gateway.domain.values import Counted
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
 from gateway.ports.links import LinkReading
@@ -21,6 +23,7 @@ from gateway.usecases.visits import Entry, Visit, enter, follow
 
 _PATH = "/r/{code}"
 _MOST_BODY = 16_384
+_LONGEST_ADDRESS = 45
 
 _GO_ON = Text("友だちに追加", "Add as a friend")
 _WAIT = Text("移動しています…", "One moment, please…")
@@ -68,6 +71,7 @@ class LinkPages:
         self._pages = pages
         self._ids = ids
         self._logins = logins
+        self._bounds = Bounds()
 
     def routes(self) -> list[Route]:
         """``GET``, ``HEAD`` and ``POST /r/{code}``."""
@@ -83,20 +87,24 @@ class LinkPages:
         Raises:
             Refused: it is no such code, or what it belongs to was taken away.
         """
-        return self._entry_of(await self._link(code))
+        return self._entry_of((await self._found(code))[1])
 
     async def _follow(self, request: Request) -> Answer:
-        code = request.parameters["code"]
-        await self._link(code)  # who tries out codes does not get as far as the writer
+        # Who tries out codes, or repeats one, does not get as far as the writer.
+        code, link = await self._found(request.parameters["code"])
         who, now = _visitor(request), request.received_at
-        link = await self._store.run(follow, Visit(self._ids.next(now), code, now, who))
+        if self._bounds.take(code, who, _address(request), now):
+            visit = Visit(self._ids.next(now), code.code, now, who)
+            link = await self._store.run(follow, visit)
+        else:
+            self._pages.count(Counted(link.advertiser, "link_clicks_total", ("unrecorded",)))
         channel = self._store.entity(Channel, link.channel) if link.kind == "entry" else None
         if who == "person" and channel is not None and self._knows(channel):
             return _entry_page(request, channel, link)
         return Answer(status=302, headers={**HEADERS, "Location": link.url})
 
     async def _enter(self, request: Request) -> Answer:
-        link = await self._link(request.parameters["code"])
+        _, link = await self._found(request.parameters["code"])
         channel = self._entry_of(link)
         sent = posted(request, _Posted)
         assert self._logins is not None  # noqa: S101 - nobody is known without it, see below
@@ -105,12 +113,12 @@ class LinkPages:
         told = {"is_friend": is_friend, "url": link.url}
         return Answer(msgspec.json.encode(told), 200, "application/json", HEADERS)
 
-    async def _link(self, code: str) -> Link:
+    async def _found(self, code: str) -> tuple[Code, Link]:
         found = await self._store.read(self._reader.code, code) if CODE.fullmatch(code) else None
         link = self._store.entity(Link, found.link) if found else None
-        if link is None:
+        if found is None or link is None:
             raise Refused(Refusal.UNKNOWN_CODE)
-        return link
+        return found, link
 
     def _entry_of(self, link: Link) -> Channel:
         channel = self._store.entity(Channel, link.channel) if link.kind == "entry" else None
@@ -127,6 +135,14 @@ def _visitor(request: Request) -> Visitor:
     headers = request.headers
     purposes = [headers.get(name) or "" for name in ("Sec-Purpose", "Purpose", "X-Purpose")]
     return visitor(request.method, headers.get("User-Agent") or "", " ".join(purposes))
+
+
+def _address(request: Request) -> str:
+    """Whose visit it is, as the proxy in front says: the last entry is its own. Where it says
+    nothing anybody may claim what they like, and gain nothing but to be counted apart.
+    """
+    said = request.headers.getall("X-Forwarded-For", ())
+    return said[-1].rpartition(",")[2].strip()[:_LONGEST_ADDRESS] if said else ""
 
 
 def _entry_page(request: Request, channel: Channel, link: Link) -> Answer:

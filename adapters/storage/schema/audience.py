@@ -63,6 +63,7 @@ pushes = Table(
     Column("request", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("ended_at", Instant, nullable=False),
+    Column("reserved_in", Text, nullable=False),
 )
 _open = pushes.c.due_at.is_not(None)
 # Partial: it holds what is still to happen, and stays small however many have passed.

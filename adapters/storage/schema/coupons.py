@@ -1,4 +1,4 @@
-"""Tables of coupons: tickets, and what LINE holds of its own."""
+"""Tables of coupons: tickets, their stamps, and what LINE holds of its own."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint
 
@@ -44,13 +44,19 @@ Index(
     sqlite_where=_reminded,
     postgresql_where=_reminded,
 )
-_used = coupon_tickets.c.used_at > 0
-Index(
-    "coupon_tickets_used",
-    coupon_tickets.c.used_at,
-    sqlite_where=_used,
-    postgresql_where=_used,
+
+# One row a stamp: a ticket that works several times knows its latest one alone.
+coupon_uses = Table(
+    "coupon_uses",
+    metadata,
+    Column("ticket", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("advertiser", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    sqlite_with_rowid=False,
 )
+Index("coupon_uses_at", coupon_uses.c.at)
 
 # A row is the lock of whoever hands out tickets of a coupon that has a total.
 coupon_counts = Table(

@@ -35,18 +35,31 @@ outbox = Table(
     Column("result", Text, nullable=False, server_default=""),  # JSON of what the platform said
     # Attempts of which nobody knows what came: it may be out.
     Column("unclear", Integer, nullable=False, server_default="0"),
+    # 1 (a push) or 2 (anything else): it was found behind another of its stream, and is not looked
+    # at again before that one is out of the way.
+    Column("parked", Integer, nullable=False, server_default="0"),
     UniqueConstraint("idempotency_key", name="outbox_once"),
 )
 _open = outbox.c.state.in_(("waiting", "leased"))
 # Partial: they hold what is on its way, and stay small however much went out.
-Index("outbox_due", outbox.c.due_at, sqlite_where=_open, postgresql_where=_open)
+_looked_at = _open & (outbox.c.parked == 0)
+Index("outbox_due", outbox.c.due_at, sqlite_where=_looked_at, postgresql_where=_looked_at)
 Index(
     "outbox_open_stream",
     outbox.c.stream,
+    outbox.c.parked,
     outbox.c.order_at,
     outbox.c.id,
     sqlite_where=_open,
     postgresql_where=_open,
+)
+_waiting = outbox.c.state == "waiting"
+Index(
+    "outbox_waiting",
+    outbox.c.kind,
+    outbox.c.due_at,
+    sqlite_where=_waiting,
+    postgresql_where=_waiting,
 )
 Index("outbox_stream", outbox.c.stream, outbox.c.id)
 _failed = outbox.c.state.in_(("dead", "unknown"))

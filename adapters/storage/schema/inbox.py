@@ -75,8 +75,7 @@ UNREAD = text("unread > 0")
 ASSIGNED = text("assigned <> ''")
 Index(
     "line_friends_unread",
-    line_friends.c.advertiser,
-    line_friends.c.last_at,
+    line_friends.c.advertiser,  # alone: with the instant, each message would move it
     sqlite_where=UNREAD,
     postgresql_where=UNREAD,
 )

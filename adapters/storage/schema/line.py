@@ -42,14 +42,14 @@ line_events = Table(
     Column("kind", Text, nullable=False),
     Column("message_id", Text, nullable=False),  # of an unsend: the message taken back
     Column("body", Text, nullable=False),  # as it came; empty once it was taken back or is old
-    UniqueConstraint("channel", "event", name="line_events_once"),
+    # The event first: its id begins with its time, so that what comes now lies together.
+    UniqueConstraint("event", "channel", name="line_events_once"),
 )
 Index("line_events_friend", line_events.c.friend, line_events.c.id)
 _unsend = line_events.c.kind == "unsend"
 # Partial and small: whether a message was taken back before it came.
 Index(
     "line_events_unsent",
-    line_events.c.channel,
     line_events.c.message_id,
     sqlite_where=_unsend,
     postgresql_where=_unsend,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from gateway.domain.values import moment
+from gateway.domain.values import micros, moment
 
 _TOKYO = ZoneInfo("Asia/Tokyo")
 _replace = msgspec.structs.replace
@@ -59,6 +59,12 @@ class Quota(msgspec.Struct, frozen=True):
 def month_of(instant: int) -> str:
     """The month in which the platform counts what is sent at an instant."""
     return f"{moment(instant).astimezone(_TOKYO):%Y-%m}"
+
+
+def began(instant: int) -> int:
+    """When the month of an instant began."""
+    day = moment(instant).astimezone(_TOKYO)
+    return micros(day.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
 
 
 def read(quota: Quota, kind: Literal["none", "limited"], limit: int, used: int, now: int) -> Quota:

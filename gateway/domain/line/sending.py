@@ -108,6 +108,8 @@ class Tries(msgspec.Struct, frozen=True):
     tried_at: int
     """The first one."""
     give_up_at: int
+    last_error: str = ""
+    """What kept it so far."""
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -131,7 +133,7 @@ def before(tries: Tries, now: int) -> Next | None:
         return None
     if tries.unclear:
         return Next("unknown", "unknown", error="unclear")
-    return Next("dead", "expired", error="expired")
+    return _too_late(tries.last_error or "expired")
 
 
 def after(tries: Tries, answer: Answer, now: int) -> Next:
@@ -170,6 +172,11 @@ def _again(tries: Tries, now: int, pause: float, error: str, *, unclear: bool = 
         return Next("waiting", due_at=_end(tries), error=error)
     if known:
         return Next("unknown", "unknown", unclear=unclear, error=error)
+    return _too_late(error)
+
+
+def _too_late(error: str) -> Next:
+    """The end of what was never sent; the reason is what kept it last."""
     return Next("dead", "over_quota" if error == "over_quota" else "expired", error=error)
 
 

@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, Permanent, Refusal, Refused, Transient,
 from gateway.ports import Answer, Fact, Request, Route
 
 NOW = 1_793_700_000_000_000
-PATIENCE = 10.0
+PATIENCE = 60.0
 MOST = 65_536
 CLOSE = "Connection: close"
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import msgspec
+from aiohttp import web
 
 from adapters.line.client import Messages
 from adapters.line.sender import Sender
@@ -53,6 +55,21 @@ def messages_of(world: World) -> Messages:
     return Messages(world.session, world.platform.url, tokens_of(world))
 
 
+@asynccontextmanager
+async def serving(
+    handler: Callable[[web.BaseRequest], Any],
+) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    """A server of a test's own in the platform's place, and a session to it."""
+    runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with aiohttp.ClientSession() as session:
+            yield session, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 def asked(world: World, path: str) -> int:
     """How often the platform was asked for a path."""
     return sum(request.path == path for request in world.platform.asked)
@@ -83,6 +100,8 @@ class Office:
     log: Lines
     halted: set[str]
     exhausted: list[Channel]
+    raw: Any
+    """A connection that stays open: what waits is asked for again and again."""
     ids: Ids = field(default_factory=lambda: Ids(9))
 
     @property
@@ -140,12 +159,15 @@ class Office:
     def is_over(self) -> bool:
         """Whether nothing is under way, or due."""
         now = self.world.clock()
-        return not self.engine.rows(
+        return not self._rows(
             "SELECT 1 FROM outbox WHERE state = 'leased'"
             f" OR (state = 'waiting' AND due_at <= {now} AND NOT EXISTS (SELECT 1 FROM outbox e"
             " WHERE e.stream = outbox.stream AND e.stream <> '' AND e.state = 'waiting'"
             f" AND e.due_at > {now} AND (e.order_at, e.id) < (outbox.order_at, outbox.id)))"
         )
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return list(self.raw.execute(sql).fetchall())
 
     async def rest(self) -> None:
         """Wait until all that can be done now is done."""
@@ -163,7 +185,7 @@ class Office:
         for _ in range(rounds):
             now = self.world.clock()
             waiting = "SELECT min(due_at) FROM outbox WHERE state = 'waiting'"
-            due = self.engine.rows(f"{waiting} AND due_at > {now}")[0][0]
+            due = self._rows(f"{waiting} AND due_at > {now}")[0][0]
             if due is None:
                 return
             self.world.clock.now = due
@@ -216,6 +238,7 @@ async def office(
     halted: set[str] = set()
     exhausted: list[Channel] = []
     async with engine.store(recorder) as store:
+        raw = engine.raw()
         sender = sender_of(
             world,
             store,
@@ -226,10 +249,11 @@ async def office(
         )
         worker = Worker(store=store, handlers=sender.handlers, clock=world.clock, log=log)
         working = asyncio.create_task(worker.run())
-        made = Office(world, engine, store, sender, worker, recorder, log, halted, exhausted)
+        made = Office(world, engine, store, sender, worker, recorder, log, halted, exhausted, raw)
         try:
             yield made
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
+            raw.close()
         assert log.errors == []

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -27,7 +25,7 @@ from gateway.domain.line.sending import (
     Unreached,
     retry_key,
 )
-from tests.adapters.line.sending_world import asked, messages_of, ours
+from tests.adapters.line.sending_world import asked, messages_of, ours, serving
 from tests.adapters.line.simulator.world import HELLO, KEY, World, in_world
 
 PUSH = "/v2/bot/message/push"
@@ -184,24 +182,9 @@ async def test_exactly_the_given_bytes_are_sent(world: World) -> None:
         heard.append(await request.read())
         return web.json_response({"sentMessages": [{"id": "1"}]})
 
-    async with _serving(platform) as (session, url):
+    async with serving(platform) as (session, url):
         assert await _send(session, url, sent) == Accepted("", ("1",))
     assert heard == [sent]
-
-
-@asynccontextmanager
-async def _serving(
-    handler: Callable[[web.BaseRequest], Any],
-) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    """A server of a test's own, and a session to it."""
-    runner = web.ServerRunner(web.Server(handler))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as session:
-            yield session, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def _send(session: aiohttp.ClientSession, url: str, sent: bytes = b"{}") -> Answer:
@@ -222,7 +205,7 @@ def test_an_answer_without_sense_still_counts_by_its_status(said: bytes) -> None
                     return web.json_response({"access_token": "t", "expires_in": 900})
                 return web.Response(body=said, status=status)
 
-            async with _serving(platform) as (session, url):
+            async with serving(platform) as (session, url):
                 assert isinstance(await _send(session, url), kind)
 
     asyncio.run(ask())
@@ -235,7 +218,7 @@ def test_a_closed_door_is_no_unclear_answer() -> None:
         async def tokens(request: web.BaseRequest) -> web.StreamResponse:
             return web.json_response({"access_token": "t", "expires_in": 900})
 
-        async with _serving(tokens) as (session, url):
+        async with serving(tokens) as (session, url):
             messages = Messages(session, "http://127.0.0.1:9", Tokens(session, url))
             channel = Channel("shop", "acme", "1", "s")
             assert await messages.send(channel, "push", b"{}", KEY) == Unreached()

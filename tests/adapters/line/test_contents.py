@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import stat
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -370,6 +371,27 @@ async def test_a_process_that_ends_leaves_nothing_half(desk: Desk, source: Slow)
     source.let.set()
     await finished(desk, desk.fetcher(), "1")
     assert desk.files == ["1"]
+
+
+@slowly
+async def test_what_a_dead_process_left_is_removed(desk: Desk, source: Slow) -> None:
+    """Once nobody can be writing to it any more; what is being written, and what is kept, stays."""
+    folder = ContentFolder(desk.folder)
+    assert await folder.tidy() == 0  # nothing was ever written
+    await desk.ask("1")
+    source.let.set()
+    await finished(desk, desk.fetcher(), "1")
+    os.utime(desk.folder / desk.channel.id / "1", (0, 0))
+    source.let.clear()
+    await desk.ask("2")
+    await desk.fetch("2")
+    (written,) = (desk.folder / ".parts").iterdir()
+    left = written.with_name(f"{desk.channel.id}.3.4711")
+    left.write_bytes(b"GIF89a")
+    assert await folder.tidy() == 0  # a process may be at it
+    os.utime(left, (0, 0))
+    assert await folder.tidy() == 1
+    assert desk.files == sorted(["1", written.name])
 
 
 @slowly

@@ -14,7 +14,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from adapters.line.forward import MOST_READ, UNDER_WAY, Forwarder
+from adapters.line.answers import MOST_BYTES
+from adapters.line.forward import UNDER_WAY, Forwarder
 from adapters.storage.store import SqlStore
 from gateway.domain.line.channel import Channel, Forward
 from gateway.domain.line.forwarding import GIVE_UP_SECONDS, KIND, written
@@ -280,7 +281,7 @@ async def test_an_answer_without_end_is_not_read(office: Office) -> None:
     office.tool.answers = [299]
     await office.hear(BODY)
     await office.become(("done", None))
-    assert office.tool.written < MOST_READ + 20_000_000  # what fits into the system's buffers
+    assert office.tool.written < MOST_BYTES + 20_000_000  # what fits into the system's buffers
     await office.hear(BODY)
     await office.become(("done", None), ("done", None))
 

@@ -56,9 +56,6 @@ class Line:
     async def deliveries(self, channel: Channel, day: str) -> Mapping[str, Any]:
         return self._say(self.deliveries_say, "deliveries", day)
 
-    async def demographics(self, channel: Channel) -> Mapping[str, Any]:
-        raise AssertionError("nobody asks for these")
-
     async def message_event(self, channel: Channel, request: str) -> Mapping[str, Any]:
         return self._say(self.event_says, "request", request)
 

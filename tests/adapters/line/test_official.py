@@ -178,14 +178,13 @@ async def test_menus_are_made_shown_and_taken_away(
 
 @asking
 async def test_figures_are_passed_on(world: World, line: LinePlatform, channel: Channel) -> None:
-    """Deliveries, friends, demographics and events come in the platform's own words."""
+    """Deliveries, friends and events come in the platform's own words."""
     key = {"key": KEY}
     body = {"messages": [HELLO]}
     sent = await world.post("/v2/bot/message/broadcast", body, **key)
     world.clock.turn(days=2)
     assert (await line.deliveries(channel, "20261130"))["status"]
     assert (await line.friends(channel, "20261130"))["status"]
-    assert "available" in await line.demographics(channel)
     assert "overview" in await line.message_event(channel, sent.request_id)
     units = await line.unit_events(channel, "autumn", "20261130", "20261201")
     assert "overview" in units

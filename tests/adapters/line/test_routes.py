@@ -1,5 +1,6 @@
 """A body on its way into the store: no more of it at once than others can wait for."""
 
+import asyncio
 import json
 from base64 import b64encode
 from hashlib import sha256
@@ -7,6 +8,7 @@ from hmac import digest
 from typing import Any
 
 import msgspec
+import pytest
 from multidict import CIMultiDict
 
 from adapters.line.routes import Webhooks
@@ -14,6 +16,7 @@ from adapters.storage.store import SqlStore
 from gateway.domain.line.channel import Forward
 from gateway.domain.line.forwarding import KIND
 from gateway.domain.values import Ids
+from gateway.errors import Transient, Trouble
 from gateway.ports import Request
 from tests.support.line import NOON, SHOP, USER
 from tests.support.stores import PATIENT, Engine, eventually, on_a_loop
@@ -59,13 +62,12 @@ def told(number: int, text: str) -> dict[str, Any]:
     }
 
 
-def asked(*events: dict[str, Any]) -> Request:
+def asked(*events: dict[str, Any], of: str = SHOP.id) -> Request:
     """A webhook as the platform sends it."""
     raw = json.dumps({"destination": "", "events": events}).encode()
     signature = b64encode(digest(SHOP.channel_secret.encode(), raw, sha256)).decode()
     headers = CIMultiDict({"x-line-signature": signature})
-    path = f"/line/{SHOP.id}"
-    return Request("POST", path, "", headers, raw, NOON, "1", {"id": SHOP.id})
+    return Request("POST", f"/line/{of}", "", headers, raw, NOON, "1", {"id": of})
 
 
 async def units(engine: Engine, *bodies: list[dict[str, Any]]) -> list[list[int]]:
@@ -113,3 +115,36 @@ async def test_a_new_event_of_a_later_piece_is_sent_on_too(sqlite: Engine) -> No
     )
     assert len(rows) == 3
     assert "/ping/" in rows[-1][0]
+
+
+class Stuck:
+    """A store that takes everything, and is done with nothing until it is told so."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.done = asyncio.Event()
+
+    def entity(self, kind: type[Any], id_: str) -> Any:
+        return msgspec.structs.replace(SHOP, id=id_)
+
+    async def run(self, use_case: Any, argument: Any) -> int:
+        self.taken += 1
+        await self.done.wait()
+        return 1
+
+
+@on_a_loop
+async def test_a_flooded_channel_is_put_off_and_no_other() -> None:
+    """The platform delivers again what is answered with 503, and others need not wait for it."""
+    store = Stuck()
+    webhooks = Webhooks(store=store, ids=Ids(1), log=Log())  # type: ignore[arg-type]  # as above
+    waiting = [asyncio.ensure_future(webhooks.answer(asked(told(n, "x")))) for n in range(64)]
+    await eventually(lambda: store.taken == 64)
+    with pytest.raises(Transient, match="this channel") as caught:
+        await webhooks.answer(asked(told(64, "x")))
+    assert caught.value.reason is Trouble.STORE_BUSY
+    other = asyncio.ensure_future(webhooks.answer(asked(told(65, "x"), of="other")))
+    await eventually(lambda: store.taken == 65)
+    store.done.set()
+    assert {(await each).status for each in (*waiting, other)} == {200}
+    assert (await webhooks.answer(asked(told(64, "x")))).status == 200

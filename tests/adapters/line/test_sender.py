@@ -64,7 +64,7 @@ async def test_a_push_has_the_retry_key_of_its_effect(world: World, engine: Engi
 async def test_broadcasts_and_narrowcasts_go_out(world: World, engine: Engine) -> None:
     """They count as many as they were made for."""
     async with office(world, engine) as o:
-        payload = {"messages": texts_of("皆さん"), "recipients": 7, "reserved": True}
+        payload = {"messages": texts_of("皆さん"), "recipients": 7, "reserved": "2026-11"}
         await o.ask(
             *(o.effect(kind, kind, payload=payload) for kind in ("broadcast", "narrowcast"))
         )
@@ -391,7 +391,8 @@ async def test_what_cannot_be_made_ready_is_no_end_of_others(world: World, engin
             o.push("a", "{shop}1"), o.effect("push", "b", payload=bad), o.push("c", "{shop}2")
         )
         await o.finish()
-        assert o.states() == {"a": "done", "b": "unknown", "c": "done"}
+        assert o.states() == {"a": "done", "b": "dead", "c": "done"}
+        assert o.row("b", "last_error", "unclear") == ("preparing", 0)
         assert {line["event"] for line in o.log.errors} == {"an effect failed"}
         o.log.errors.clear()
 

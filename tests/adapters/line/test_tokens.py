@@ -10,6 +10,7 @@ from gateway.domain.line.channel import Channel
 from gateway.errors import Permanent, Transient, Trouble
 from tests.adapters.line.sending_world import Hand, asked, ours, tokens_of
 from tests.adapters.line.simulator.world import World, in_world, until
+from tests.support.stores import PATIENCE
 
 LIFE = 900.0
 
@@ -36,7 +37,7 @@ async def test_a_token_is_renewed_ahead_while_nobody_waits(world: World) -> None
     clock.now += 0.02 * LIFE
     assert await tokens.of(ours(world)) == first
     await until(lambda: asked(world, PATH) == 2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await tokens.of(ours(world)) == first:  # noqa: ASYNC110 - the renewal has no event
             await asyncio.sleep(0.001)
     assert asked(world, PATH) == 2

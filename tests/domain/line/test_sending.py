@@ -96,6 +96,9 @@ def test_a_push_is_never_tried_beyond_the_platforms_memory() -> None:
     assert before(tries(), end - 1) is None
     assert before(tries(), end) == Next("dead", "expired", error="expired")
     assert before(tries(unclear=1), end) == Next("unknown", "unknown", error="unclear")
+    held = tries(last_error="over_quota")
+    assert before(held, end) == Next("dead", "over_quota", error="over_quota")
+    assert before(tries(last_error="halted"), end) == Next("dead", "expired", error="halted")
     assert after(tries(), Unreached(), end - 1).state == "dead"
     assert after(tries(), Unclear(), end - 1).state == "unknown"
     assert after(tries(unclear=1), Limited(), end - 1).state == "unknown"

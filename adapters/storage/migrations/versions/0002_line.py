@@ -40,14 +40,17 @@ def _outbox() -> None:
         sa.Column("ended_at", sa.BigInteger),
         sa.Column("origin", sa.Text, nullable=False, server_default=""),
         sa.Column("result", sa.Text, nullable=False, server_default=""),
+        sa.Column("parked", sa.Integer, nullable=False, server_default="0"),
     ):
         op.add_column("outbox", column)
-    is_open = sa.text("state IN ('waiting', 'leased')")
-    for name, columns in (
-        ("outbox_due", ["due_at"]),
-        ("outbox_open_stream", ["stream", "order_at", "id"]),
+    is_open = "state IN ('waiting', 'leased')"
+    for name, columns, condition in (
+        ("outbox_due", ["due_at"], f"{is_open} AND parked = 0"),
+        ("outbox_open_stream", ["stream", "parked", "order_at", "id"], is_open),
+        ("outbox_waiting", ["kind", "due_at"], "state = 'waiting'"),
     ):
-        op.create_index(name, "outbox", columns, sqlite_where=is_open, postgresql_where=is_open)
+        where = sa.text(condition)
+        op.create_index(name, "outbox", columns, sqlite_where=where, postgresql_where=where)
     op.create_index("outbox_stream", "outbox", ["stream", "id"])
 
 
@@ -83,14 +86,14 @@ def _events() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("message_id", sa.Text, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
-        sa.UniqueConstraint("channel", "event", name="line_events_once"),
+        sa.UniqueConstraint("event", "channel", name="line_events_once"),
     )
     op.create_index("line_events_friend", "line_events", ["friend", "id"])
     unsend = sa.text("kind = 'unsend'")
     op.create_index(
         "line_events_unsent",
         "line_events",
-        ["channel", "message_id"],
+        ["message_id"],
         sqlite_where=unsend,
         postgresql_where=unsend,
     )
@@ -100,7 +103,7 @@ def downgrade() -> None:
     """Take them away."""
     for name in ("line_events", "line_friends", "entities"):
         op.drop_table(name)
-    for name in ("outbox_due", "outbox_open_stream", "outbox_stream"):
+    for name in ("outbox_due", "outbox_open_stream", "outbox_waiting", "outbox_stream"):
         op.drop_index(name, "outbox")
     with op.batch_alter_table("outbox") as outbox:
         for name in (
@@ -111,5 +114,6 @@ def downgrade() -> None:
             "ended_at",
             "origin",
             "result",
+            "parked",
         ):
             outbox.drop_column(name)

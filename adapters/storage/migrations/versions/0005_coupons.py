@@ -1,4 +1,4 @@
-"""The tables of coupons: tickets, counts, and what LINE holds of its own."""
+"""The tables of coupons: tickets, stamps, counts, and what LINE holds of its own."""
 
 from collections.abc import Sequence
 
@@ -38,6 +38,16 @@ def upgrade() -> None:
     )
     _indexes()
     op.create_table(
+        "coupon_uses",
+        sa.Column("ticket", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("advertiser", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("coupon_uses_at", "coupon_uses", ["at"])
+    op.create_table(
         "coupon_counts",
         sa.Column("coupon", sa.Text, primary_key=True),
         sa.Column("advertiser", sa.Text, nullable=False),
@@ -71,5 +81,5 @@ def _indexes() -> None:
 
 def downgrade() -> None:
     """Take the tables away again."""
-    for table in ("coupon_platform", "coupon_counts", "coupon_tickets"):
+    for table in ("coupon_platform", "coupon_counts", "coupon_uses", "coupon_tickets"):
         op.drop_table(table)

@@ -76,6 +76,7 @@ def _pushes() -> None:
         *_numbers("taken_back", "stopped", "blocked", "over_quota"),
         *_texts("request", "reason"),
         sa.Column("ended_at", sa.BigInteger, nullable=False),
+        *_texts("reserved_in"),
     )
     op.create_index("pushes_due", "pushes", ["due_at"], **_partial("due_at IS NOT NULL"))
     op.create_index("pushes_of", "pushes", ["advertiser", "id"])

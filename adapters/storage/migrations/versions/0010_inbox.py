@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_index("inbox_templates_of", "inbox_templates", ["advertiser", "id"])
     _contents()
     op.create_index("line_friends_latest", "line_friends", ["advertiser", "last_at", "id"])
-    _partial("line_friends_unread", "line_friends", ["advertiser", "last_at"], "unread > 0")
+    _partial("line_friends_unread", "line_friends", ["advertiser"], "unread > 0")
     _partial("line_friends_assigned", "line_friends", ["advertiser", "last_at"], "assigned <> ''")
 
 

@@ -64,7 +64,6 @@ def upgrade() -> None:
     _postings()
     _partial("insight_days_due", "insight_days", "platform_due_at", "platform_due_at IS NOT NULL")
     _partial("insight_messages_due", "insight_messages", "due_at", "due_at IS NOT NULL")
-    _partial("coupon_tickets_used", "coupon_tickets", "used_at", "used_at > 0")
 
 
 def _reports() -> None:
@@ -121,7 +120,6 @@ def _partial(name: str, table: str, column: str, condition: str) -> None:
 
 def downgrade() -> None:
     """Take them away."""
-    op.drop_index("coupon_tickets_used", "coupon_tickets")
     for table in (
         "posting_entries",
         "support_calls",

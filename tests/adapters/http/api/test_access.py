@@ -11,8 +11,7 @@ from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import SECOND
 from gateway.usecases.access import Revocation, revoke
 from tests.adapters.http.api.world import SHOP_NUMBER, World
-
-PATIENCE = 10.0
+from tests.support.stores import PATIENCE
 
 
 @pytest.mark.parametrize(

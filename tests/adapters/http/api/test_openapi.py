@@ -23,8 +23,8 @@ with warnings.catch_warnings():
     from schemathesis.checks import positive_data_acceptance
     from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-_EXAMPLES = 12
-"""For each call and each of right and wrong requests; the whole takes seconds."""
+_EXAMPLES = hypothesis.settings().max_examples // 10
+"""For each call and each of right and wrong requests: a few, or hundreds in the deep profile."""
 
 # What is right in form may be wrong in sense: a cursor that no page gave, a span too long.
 _NOT_HERE = [positive_data_acceptance]

@@ -125,7 +125,7 @@ class World:
     async def _open(self) -> None:
         database = self.engine.database()
         self.store = await self._stack.enter_async_context(
-            SqlStore(database, observer=SILENT, limits=limits(deadline=30, oldest=30))
+            SqlStore(database, observer=SILENT, limits=limits())
         )
         deps = Deps(
             config=self._config(),

@@ -6,15 +6,17 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
+import pytest
 
 from adapters.http.pages.base import Pages, source_of
+from adapters.http.pages.bounds import MOST_OF_ALL, MOST_OF_ONE, Bounds
 from adapters.http.pages.landing import Landing
 from adapters.http.pages.links import _SCRIPT, LinkPages
 from adapters.storage.links import LinkReader
 from adapters.storage.store import SqlStore
 from gateway.domain.line.channel import Channel
-from gateway.domain.links import Link
-from gateway.domain.values import Counted, Ids, Seed
+from gateway.domain.links import Code, Link
+from gateway.domain.values import SECOND, Counted, Ids, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Route
 from gateway.usecases import links
@@ -63,7 +65,8 @@ async def path_of(shop: Site, engine: Engine, link: str = "menu") -> str:
 
 async def ask(shop: Site, method: str, path: str, agent: str = IPHONE, **more: Any) -> Any:
     """An answer, without following where it leads."""
-    headers = {"User-Agent": agent, "Accept": "text/html", **more}
+    further = {name.replace("_", "-"): value for name, value in more.items()}
+    headers = {"User-Agent": agent, "Accept": "text/html", **further}
     return await shop.http.request(method, shop.url + path, headers=headers, allow_redirects=False)
 
 
@@ -110,6 +113,54 @@ async def test_previews_and_heads_are_counted_apart(engine: Engine) -> None:
             assert (answer.status, answer.headers["Location"]) == (302, MENU.url)
         assert kinds(shop) == ["bot", "bot", "bot"]
     assert engine.rows("SELECT people, bots FROM link_days") == [(0, 3)]
+
+
+@on_a_loop
+async def test_what_is_repeated_is_led_on_and_not_recorded(sqlite: Engine) -> None:
+    """Of one address so many a minute, of each code so many of all; the rest costs no writer."""
+    async with opened(sqlite) as shop:
+        path = await path_of(shop, sqlite)
+        for of_whom, visits, recorded in (("a", 40, 30), ("forged, b", 40, 30), ("b", 5, 0)):
+            before = kinds(shop).count("person")
+            for _ in range(visits):
+                answer = await ask(shop, "GET", path, X_Forwarded_For=of_whom)
+                assert (answer.status, answer.headers["Location"]) == (302, MENU.url)
+            assert kinds(shop).count("person") - before == recorded
+        assert kinds(shop).count("unrecorded") == 25
+        shop.now += 60 * SECOND
+        await ask(shop, "GET", path, X_Forwarded_For="a")
+    assert sqlite.rows("SELECT people, bots FROM link_days") == [(61, 0)]
+    assert sqlite.rows("SELECT count(*) FROM link_clicks") == [(61,)]
+
+
+@on_a_loop
+async def test_who_tries_out_codes_does_not_reach_the_writer(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither with codes that there are not, nor with what is no code, nor with too many visits."""
+    async with opened(sqlite) as shop:
+        path = await path_of(shop, sqlite)
+        for _ in range(MOST_OF_ONE):
+            await ask(shop, "GET", path, X_Forwarded_For="a")
+
+        async def refuse(*_: Any) -> None:
+            raise AssertionError("the writer was asked")
+
+        monkeypatch.setattr(shop.store, "run", refuse)
+        for unknown in ("/r/0123456789", "/r/a", "/r/" + "a" * 150):
+            assert (await ask(shop, "GET", unknown)).status == 404
+        assert (await ask(shop, "GET", path, X_Forwarded_For="a")).status == 302
+
+
+def test_a_code_has_its_bound_whoever_comes() -> None:
+    """A friend's own a small one, one that many have a large one; programs take nobody's place."""
+    own, printed = Code("own0000", "menu", "acme", "push:1", 7), Code("all00000", "menu", "acme")
+    for code, most in ((own, MOST_OF_ONE), (printed, MOST_OF_ALL)):
+        bounds = Bounds()
+        taken = [bounds.take(code, "person", f"10.{n}", NOON) for n in range(MOST_OF_ALL + 5)]
+        assert (sum(taken), all(taken[:most])) == (most, True)
+        assert bounds.take(code, "bot", "10.0", NOON)
+        assert bounds.take(code, "person", "", NOON + 60 * SECOND)
 
 
 @on_a_loop

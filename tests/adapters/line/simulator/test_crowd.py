@@ -6,6 +6,7 @@ from collections import Counter
 from adapters.line.simulator import Crowd, Friend, Habits
 from adapters.line.simulator.crowd import offered
 from tests.adapters.line.simulator.world import World, in_world
+from tests.support.stores import PATIENCE
 
 FAST = 1e6
 
@@ -48,7 +49,7 @@ async def test_a_crowd_stops_when_it_is_told(world: World) -> None:
     crowd = Crowd([world.channel])
     running = asyncio.create_task(crowd.run(rate=0.001, until=end))
     end.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await running
 
 

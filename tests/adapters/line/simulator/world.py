@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from adapters.line.simulator import Channel, Friend, Platform, Telling
+from tests.support.stores import PATIENCE
 
 SECOND = 1_000_000
 NOW = 1_796_000_000 * SECOND  # 2026-11-30T09:53:20 in Japan
@@ -143,8 +144,8 @@ class World:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for ``condition``; five seconds at most."""
-    async with asyncio.timeout(5):
+    """Wait for ``condition``, which comes at once where the machine is idle."""
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what a test waits for has no event
             await asyncio.sleep(0.005)
 
