@@ -82,6 +82,7 @@ class Refusal(StrEnum):
     CONTENT_GONE = "content_gone"
     # the outbox
     PAYLOAD_GONE = "payload_gone"
+    TOKEN_GONE = "token_gone"
 
 
 class Trouble(StrEnum):

@@ -241,7 +241,8 @@ METRICS = (
     Metric(
         "coupons_total",
         "counter",
-        "What became of coupons; refused: neither handed out nor stamped.",
+        "What became of coupons; refused: neither handed out nor stamped; put_off: a reminder that "
+        "could not be made, which is tried again.",
         _ADVERTISER | {"action": ACTIONS},
         scope="advertiser",
     ),
@@ -315,6 +316,13 @@ METRICS = (
         "counter",
         "Images, videos and files of friends: kept, or why not; removed: of those kept.",
         _ADVERTISER | {"result": get_args(ContentResult)},
+        scope="advertiser",
+    ),
+    Metric(
+        "put_aside_total",
+        "counter",
+        "What was due and could not be made, for a fault of the gateway: it is not tried again.",
+        _ADVERTISER | {"what": ("card-notice", "posting")},
         scope="advertiser",
     ),
 )

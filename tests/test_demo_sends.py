@@ -55,7 +55,14 @@ class Both:
             inbox += [Received(each, "reply", self.now, request, None, "") for each in messages]
         return request
 
-    def say(self, messages: list[Any], state: str, request: str = "", **payload: str) -> None:
+    def say(
+        self,
+        messages: list[Any],
+        state: str,
+        request: str = "",
+        origin: str = "rule:1",
+        **payload: str,
+    ) -> None:
         """The store tells of a reply with ``token``, or of a push ``to`` the friend."""
         whom = {} if "to" in payload else {"user": self.friend.user_id}
         id_ = len(self.sends) + 1
@@ -70,7 +77,7 @@ class Both:
                 state=state,
                 due_at=0,
                 stream=f"line/{self.shop.id}/{self.friend.user_id}",
-                origin="rule:1",
+                origin=origin,
                 last_error=None,
                 ended_at=id_,
                 result=json.dumps({"request": request}) if request else "",
@@ -78,7 +85,7 @@ class Both:
         )
 
     def compared(self) -> Messages:
-        return compare(self.platform, self.shops, self.sends)
+        return compare(self.platform, self.shops, self.sends, ["push:1"])
 
 
 @pytest.fixture
@@ -158,3 +165,13 @@ def test_another_text_or_order_is_told(both: Both) -> None:
     told = both.compared().faults
     assert "other messages than the store says" in told[0]
     assert "they differ at message 1" in told[1]
+
+
+def test_pushes_of_others_than_the_shops_are_messages_alone(both: Both) -> None:
+    """Whoever watches may push, too: that is compared message by message, and counts as no push."""
+    for number, origin in enumerate(("push:1", "push:2")):
+        request = both.accept(HELLO, retry_key=str(number))
+        both.say(HELLO, "done", request, origin, to=both.friend.user_id)
+    compared = both.compared()
+    assert (compared.faults, compared.pushed) == ([], 1)
+    assert compared.received.total() == compared.sent.total() == 2

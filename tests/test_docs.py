@@ -29,11 +29,13 @@ from adapters.line.routes import Webhooks
 from adapters.twilio.webhook import FormKind
 from gateway import cli, config, provisioning
 from gateway.config import SECTIONS
+from gateway.domain.line.channel import Channel
 from gateway.ports import Route
 from metrics.exposition import Metrics
 from tests.support.pages import FLOW, PAGES, ROOT, diagram
 
 README = ROOT / "README.md"
+LINE = ROOT / "docs/line.md"
 OPERATE = ROOT / "docs/operate.md"
 ALERTS = ROOT / "metrics/rules/alerts.yml"
 WRITTEN = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -158,9 +160,10 @@ def test_the_readme_has_the_paths_of_line_and_no_others() -> None:
     """Each with its methods; HEAD is a GET without a body."""
     served = {(route.method, route.path) for route in line_routes() if route.method != "HEAD"}
     row = r"\| ((?:`[A-Z]+`, )*)`([A-Z]+) (/[a-z]+/\{\w+\})` \|"
+    public = README.read_text().partition("\n| public, ")[2].partition("\n| metrics, ")[0]
     told = {
         (method, path)
-        for others, last, path in re.findall(row, README.read_text())
+        for others, last, path in re.findall(row, public)
         for method in [*re.findall("[A-Z]+", others), last]
     }
     assert told == served
@@ -327,3 +330,28 @@ def test_the_first_number_of_the_readme_can_be_applied(
     assert cli.main(["check", "numbers.toml"]) == 0, capsys.readouterr().err
     assert "[[tracked_number]]" in numbers
     assert config.load(Path("config.toml"), {}).twilio is not None
+
+
+def test_the_first_shop_of_line_can_be_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Configuration and provisioning file of "the first shop" pass `gateway check` without a word,
+    and its coupon can be stamped by PIN.
+    """
+    settings, shop, *_ = toml_blocks(LINE)
+    (tmp_path / "config.toml").write_text(settings)
+    (tmp_path / "shop.toml").write_text(shop)
+    (tmp_path / "secrets").mkdir()
+    for name, text in (
+        ("acme-shop.secret", "8c570fa6dd201bb328f1c1eac23a96d8"),
+        ("acme-shop.pin", "4812"),
+    ):
+        (tmp_path / "secrets" / name).touch(mode=0o600)
+        (tmp_path / "secrets" / name).write_text(f"{text}\n")
+    monkeypatch.setattr("os.environ", {})
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "shop.toml"]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out == "fine: config.toml, shop.toml\n"
+    wanted = provisioning.read([Path("shop.toml")], {}).wanted
+    [channel] = [entity for entity in wanted if isinstance(entity, Channel)]
+    assert (channel.staff_secret, channel.bot_user_id) == ("4812", "")

@@ -94,6 +94,7 @@ STATUS_OF: dict[Refusal, int] = {
     Refusal.CONTENT_GONE: 410,
     # the outbox
     Refusal.PAYLOAD_GONE: 410,
+    Refusal.TOKEN_GONE: 410,
 }
 """What a stranger sees of each refusal."""
 

@@ -155,6 +155,9 @@ class Fetcher:
         try:
             known = await self._store.read(self._reader.content, wanted.channel, wanted.message)
             if known is None or known.state != "waiting":  # fetched, or taken back meanwhile
+                if known is None or known.state == "gone":
+                    # Whoever began may have died with the file in place, and nobody told of it.
+                    await self._folder.remove(path)
                 return Outcome("done")
             came = await self._written(wanted, path)
             if came is None and self._clock() < effect.give_up_at:
@@ -186,7 +189,7 @@ class Fetcher:
         why: Why = "" if isinstance(came, Stored) else came
         fetched = Fetched(wanted.channel, wanted.message, self._clock(), stored, why)
         stays = await self._store.run(settle, fetched, Lane.BACKGROUND)
-        if stored is not None and not stays:  # it was taken back meanwhile
+        if not stays:  # taken back meanwhile; or given up, after an attempt that died with its file
             await self._folder.remove(path)
         return Outcome("done") if stored is not None else Outcome("dead", error=why)
 

@@ -8,7 +8,9 @@ it connects to. A name that stands for another address a moment later (DNS rebin
 import contextlib
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +40,12 @@ UNDER_WAY = 64
 other effects that a process carries out.
 """
 
+UNDER_WAY_OF_ONE = 8
+"""So many of one channel, so that its tool does not take the places of the others' either."""
+
+_LONGEST_TURN = int(TIMEOUT_SECONDS) * SECOND
+_LONGEST_WAIT = 900 * SECOND
+
 METRIC = "line_forwards_total"
 
 _TIMEOUT = aiohttp.ClientTimeout(TIMEOUT_SECONDS, sock_connect=5.0)
@@ -49,6 +57,26 @@ _HEADERS = {
 
 class PrivateAddress(OSError):
     """A name stands for an address that is none of the internet's."""
+
+
+@dataclass
+class _Turns:
+    """Whose turn it is of a channel's webhooks. Those that find no place come again one by one, as
+    places become free: all of them at once, each second, would keep the store busy.
+    """
+
+    under_way: int = 0
+    took: int = SECOND
+    """How long the last attempt took (microseconds)."""
+    next_at: int = 0
+    """When the last of those comes that were put back."""
+
+    def put_back(self, now: int) -> int:
+        """When one that finds no place is to come again."""
+        self.next_at = max(now, self.next_at) + max(self.took // UNDER_WAY_OF_ONE, 1)
+        if self.next_at > now + _LONGEST_WAIT:
+            self.next_at = now + SECOND
+        return self.next_at
 
 
 class Forwarder:
@@ -76,6 +104,7 @@ class Forwarder:
         self._trust = trust
         self._session: aiohttp.ClientSession | None = None
         self._under_way = 0
+        self._turns: defaultdict[str, _Turns] = defaultdict(_Turns)
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(
@@ -115,19 +144,26 @@ class Forwarder:
         """Send one webhook on. The tool's own fault is told to nobody but whoever looks at the
         effects that are dead, and at the figures.
         """
+        if not effect.payload:
+            return self._ended(effect, "withdrawn", "taken_back", tried=False)
         payload = read(effect.payload)
         channel = self._store.entity(Channel, payload.channel)
         if channel is None or channel.forward is None or channel.forward.url != payload.url:
             return self._ended(effect, "withdrawn", "not_approved_any_more")
         if self._clock() >= effect.give_up_at:
             return self._ended(effect, "expired", "given_up", tried=False)
-        if self._under_way >= UNDER_WAY:
-            return Outcome("waiting", self._clock() + SECOND, tried=False)
+        turns = self._turns[channel.id]
+        if self._under_way >= UNDER_WAY or turns.under_way >= UNDER_WAY_OF_ONE:
+            return Outcome("waiting", turns.put_back(self._clock()), tried=False)
+        began_at = self._clock()
         self._under_way += 1
+        turns.under_way += 1
         try:
             result, error = await self._post(payload)
         finally:
             self._under_way -= 1
+            turns.under_way -= 1
+            turns.took = min(max(self._clock() - began_at, 0), _LONGEST_TURN)
         if result == "retried":
             due_at = next_attempt(effect.attempts, self._clock())
             if due_at >= effect.give_up_at:
@@ -175,7 +211,6 @@ class Forwarder:
             tried=tried,
             error=error,
             facts=(_count(effect, result),),
-            forgets=True,
         )
 
 

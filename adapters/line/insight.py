@@ -6,13 +6,14 @@ withholds what is under 20.
 Source: https://developers.line.biz/en/reference/messaging-api/#get-insight
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from gateway.domain.insight import PlatformState, Sent, Told, date_of, day_of, month_days
 from gateway.domain.line.channel import Channel
-from gateway.errors import Permanent, Transient
+from gateway.errors import Permanent, Transient, Trouble
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.insight import Ask
 from gateway.ports.line_platform import InsightApi, Json
@@ -43,6 +44,17 @@ _DELIVERIES = {
 _STATES: frozenset[str] = frozenset(get_args(PlatformState))
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What went wrong since asking began."""
+
+    away: dict[tuple[str, bool], tuple[Trouble, int]] = field(default_factory=dict)
+    """Why and since when LINE does not answer for a channel, of days or of messages: what is due
+    beside is not asked for."""
+    unheard: Counter[tuple[str, Trouble]] = field(default_factory=Counter)
+    """What stayed without figures, by channel and why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InsightSync:
     """Asks LINE for what is due."""
@@ -64,28 +76,52 @@ class InsightSync:
             await self.store.run(expect, some, Lane.BACKGROUND)
 
     async def once(self) -> int:
-        """Ask for some of what is due; returns how much it was.
+        """Ask for all that is due, a few at a time; returns how much it was. Where LINE does not
+        answer for a channel, the rest of that is left for later.
 
         Raises:
             Transient: the store is away; what was claimed is asked for again later.
         """
+        round_, count = _Round(), 0
+        try:
+            while done := await self._some(round_):
+                count += done
+        finally:
+            for (channel, reason), asks in round_.unheard.items():
+                self.log.warning("no figures of LINE", channel=channel, reason=reason, asks=asks)
+        return count
+
+    async def _some(self, round_: _Round) -> int:
         claimed = await self.store.run(claim, self.clock(), Lane.BACKGROUND)
         if claimed:
             # Together: each commit of the background is one that webhooks wait for.
-            answers = [await self._heard(ask, channel) for ask, channel in claimed]
+            answers = [await self._heard(ask, channel, round_) for ask, channel in claimed]
             await self.store.run(hear, answers, Lane.BACKGROUND)
         return len(claimed)
 
-    async def _heard(self, ask: Ask, channel: Channel) -> Heard:
+    async def _heard(self, ask: Ask, channel: Channel, round_: _Round) -> Heard:
+        of = channel.id, bool(ask.ref)
+        if away := round_.away.get(of):
+            reason, since = away
+            round_.unheard[channel.id, reason] += 1
+            # Next time before what failed: one that always fails keeps no other from its turn.
+            return Heard(ask, since - 1, problem="later")
         try:
             if ask.ref:
                 sent = await self._sent(ask, channel)
                 return Heard(ask, self.clock(), sent=sent)
             return Heard(ask, self.clock(), told=await self._told(ask, channel))
-        except (Transient, Permanent) as error:
-            is_refusal = isinstance(error, Permanent)
-            self.log.warning("no figures of LINE", channel=channel.id, reason=error.reason)
-            return Heard(ask, self.clock(), problem="refused" if is_refusal else "later")
+        except Permanent as error:
+            round_.unheard[channel.id, error.reason] += 1
+            return Heard(ask, self.clock(), problem="refused")
+        except Transient as error:
+            now = self.clock()
+            round_.away[of] = error.reason, now
+            round_.unheard[channel.id, error.reason] += 1
+            return Heard(ask, now, problem="later")
+        except Exception as fault:  # one ask's fault is not the others' end
+            self.log.error("figures of LINE failed", channel=channel.id, exc_info=fault)
+            return Heard(ask, self.clock(), problem="later")
 
     async def _told(self, ask: Ask, channel: Channel) -> Told:
         day = _written(ask.day)

@@ -108,7 +108,8 @@ class Webhooks:
         check_destination(body, channel.bot_user_id)
         forward = ""
         if channel.forward is not None:
-            forward = written(channel.id, channel.forward.url, request.body, signature)
+            messages = tuple(event.message_id for event in body.events if event.message_id)
+            forward = written(channel.id, channel.forward.url, request.body, signature, messages)
         return channel, body, forward
 
     def _verifier(self, channel: Channel) -> Verifier:

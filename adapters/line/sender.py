@@ -12,7 +12,8 @@ from adapters.line.rates import Rates
 from gateway.domain.line import sending
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.quota import month_of
-from gateway.domain.line.sending import Accepted, Answer, Exhausted, Kind, Next, Tries
+from gateway.domain.line.sending import Accepted, Answer, Exhausted, Kind, Next, Tries, is_unasked
+from gateway.domain.pushes import after_quiet
 from gateway.domain.values import SECOND, Counted, Seed
 from gateway.errors import Transient
 from gateway.ports import Clock, Lane, Store, UseCase
@@ -21,8 +22,10 @@ from gateway.ports.process import Blocks
 from gateway.ports.quota import Spent
 from gateway.usecases.sending import (
     AT_ONCE,
+    HELD,
     IDS_AN_EFFECT,
     OVER_QUOTA,
+    QUIET,
     Prepare,
     Prepared,
     is_ready,
@@ -37,7 +40,7 @@ SENDS: dict[str, Kind] = {
 }
 """The kinds of effects that send messages."""
 
-_OURS = frozenset({"channel", "user", "token", "rendered", "recipients", "reserved"})
+_OURS = frozenset({"channel", "user", "token", "rendered", "recipients", "reserved", "fixed"})
 """What a payload says to us alone."""
 
 _SEND_SECONDS = 13.0
@@ -95,6 +98,24 @@ class _Letter:
             return True
         return is_ready(msgspec.json.decode(self.payload["messages"]))
 
+    def quiet_until(self, now: int) -> int:
+        """When the channel's quiet hours end, where it must not be sent in them; else 0."""
+        if self.channel is None:
+            return 0
+        quiet = sending.quiet_for(self.effect.origin, self.channel.quiet)
+        until = after_quiet(quiet, now)
+        return until if until > now else 0
+
+    def may_go(self, now: int) -> bool:
+        """Whether it can be sent as it is, without a look at whether anybody wants it still."""
+        if not self.is_ready or self.reserved not in ("", month_of(now)):
+            return False
+        if not is_unasked(self.effect.origin):
+            return True
+        is_tried = self.effect.unclear > 0 and "rendered" in self.payload
+        is_for_some = bytes(self.payload.get("to", b"")) != b"[]"
+        return is_tried and is_for_some and not self.quiet_until(now)
+
     @property
     def recipients(self) -> int:
         """How many it goes to, as far as that is known."""
@@ -110,10 +131,6 @@ class _Letter:
         if "reserved" not in self.payload:
             return ""
         return msgspec.json.decode(self.payload["reserved"], type=str)
-
-    def is_of(self, now: int) -> bool:
-        """Whether its month is that of ``now``."""
-        return self.reserved in ("", month_of(now))
 
     @property
     def body(self) -> bytes:
@@ -194,13 +211,18 @@ class Sender:
         late = sending.before(letter.tries, now)
         if late is not None and not _may_be_pushed_instead(letter):
             return self._outcome(letter, late)
-        if late is None and letter.is_ready and letter.is_of(now):
+        if late is None and letter.channel is not None:
+            until, reason = self._held_up(letter, letter.channel)
+            if until:
+                return Outcome("waiting", until, tried=False, error=reason)
+        if late is None and letter.may_go(now):
             return letter
         async with asyncio.timeout(_PREPARE_SECONDS):
             ready = await self._ready.made(effect)
-        if ready == OVER_QUOTA:
-            until = self._clock() + _QUOTA_LOOK
-            return Outcome("waiting", until, tried=False, error=OVER_QUOTA)
+        if isinstance(ready, str) and ready in HELD:
+            now = self._clock()
+            until = letter.quiet_until(now) if ready == QUIET else now + _QUOTA_LOOK
+            return Outcome("waiting", until, tried=False, error=ready)
         if isinstance(ready, str):
             result: sending.Result = "expired" if ready == "expired" else "refused"
             return self._outcome(letter, Next("dead", result, error=ready))
@@ -209,7 +231,8 @@ class Sender:
     async def _send(self, letter: _Letter) -> Outcome:
         if letter.channel is None:
             return self._outcome(letter, Next("dead", "refused", error="no_channel"))
-        until, reason = self._put_off(letter, letter.channel)
+        until, reason = self._held_up(letter, letter.channel)
+        until = until or self._rates.take(letter.channel.id, letter.kind, self._clock())
         if until:
             return Outcome("waiting", until, tried=False, error=reason)
         key = None if letter.kind == "reply" else sending.retry_key(letter.effect.key)
@@ -224,14 +247,14 @@ class Sender:
             self._exhausted(letter.channel)
         return self._outcome(letter, sending.after(letter.tries, answer, self._clock()), answer)
 
-    def _put_off(self, letter: _Letter, channel: Channel) -> tuple[int, str]:
-        """Until when it must wait, 0 where it may go; and why, where that may be for long."""
+    def _held_up(self, letter: _Letter, channel: Channel) -> tuple[int, str]:
+        """Until when it must wait for a shop or a month, and for which; 0 where it may go."""
         now, effect = self._clock(), letter.effect
         if effect.kind in HALTED and self._is_halted(effect.advertiser):
             return now + _PUT_OFF, "halted"
         if letter.kind != "reply" and now < (until := self.held(channel.id)):
             return until, OVER_QUOTA
-        return self._rates.take(channel.id, letter.kind, now), ""
+        return 0, ""
 
     def _open(self, effect: Claimed) -> _Letter:
         payload = _payload.decode(effect.payload)
@@ -316,7 +339,7 @@ class _Preparing:
         made: Mapping[int, Claimed | str] = {
             **{effect.id: effect for effect in done.ready},
             **{effect.id: trouble for effect, trouble in done.dead},
-            **{effect.id: OVER_QUOTA for effect in done.held},
+            **{effect.id: reason for effect, reason in done.held},
         }
         for id_, future in waiting.items():
             if not future.done():

@@ -92,7 +92,8 @@ class Body(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
     """In the order in which they came. None is the console's ping."""
     notes: tuple[Note, ...] = ()
-    """What was not documented, once for each event that has it; to be counted."""
+    """What was not documented, once for each event that has it, and ``half_character`` once for the
+    whole; to be counted."""
 
 
 class _Envelope(msgspec.Struct):
@@ -119,8 +120,11 @@ def read_body(body: bytes) -> Body:
     except UnicodeDecodeError:
         # From None, here and below: the original error may quote the body.
         raise Refused(Refusal.INVALID_UTF8, "the body is not UTF-8") from None
+    notes: list[Note] = []
     if rb"\u" in body:
-        body = storable(body)
+        body, replaced = _replaced(body)
+        if replaced:
+            notes.append("half_character")
     try:
         envelope = _open(body)
         events = envelope.events
@@ -128,7 +132,6 @@ def read_body(body: bytes) -> Body:
             raise Refused(Refusal.MISSING_PARAMETER, "events is missing")
         if len(events) > _MOST_EVENTS:
             raise Refused(Refusal.ABSURD_VALUE, f"there are more than {_MOST_EVENTS} events")
-        notes: list[Note] = []
         read = tuple([_read_event(bytes(each), notes) for each in events])
     except msgspec.ValidationError:
         raise Refused(
@@ -167,11 +170,19 @@ _lone_surrogate = re.compile(
 def storable(body: bytes) -> bytes:
     r"""The same JSON, with U+FFFD for each escaped NUL and for each half of a pair that is alone:
     what a decoder refuses, or the store.
+    """
+    return _replaced(body)[0]
+
+
+def _replaced(body: bytes) -> tuple[bytes, int]:
+    r"""The same, with how many were replaced.
 
     With each escaped backslash written as ``\u005c``, every ``\u`` that is left begins an escape.
     """
-    body = body.replace(rb"\\", rb"\u005c").replace(rb"\u0000", rb"\ufffd")
-    return _lone_surrogate.sub(rb"\\ufffd", body)
+    body = body.replace(rb"\\", rb"\u005c")
+    nuls = body.count(rb"\u0000")
+    body, halves = _lone_surrogate.subn(rb"\\ufffd", body.replace(rb"\u0000", rb"\ufffd"))
+    return body, nuls + halves
 
 
 def _too_deep() -> Refused:

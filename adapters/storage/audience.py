@@ -40,10 +40,11 @@ from gateway.ports.audience import Members, TagCount, TagOf, Whose
 
 can_receive: ColumnElement[bool] = and_(
     line_friends.c.is_group.is_(False),
-    line_friends.c.followed_at > 0,
+    or_(line_friends.c.followed_at > 0, line_friends.c.heard_at > 0),
     or_(
         line_friends.c.unfollowed_at == 0,
         line_friends.c.unfollowed_at < line_friends.c.followed_at,
+        line_friends.c.unfollowed_at < line_friends.c.heard_at,
     ),
 )
 """Whether a row of friends is somebody who gets pushes: as

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal_column, select
 from sqlalchemy.engine import Dialect
 
+from adapters.storage.cards import OWED
 from adapters.storage.database import Connection, Prepared, among, prepare
 from adapters.storage.entity_reader import EntityReader
-from adapters.storage.schema.cards import card_points
+from adapters.storage.schema.cards import card_points, card_rewards
 from adapters.storage.schema.cards import cards as held
 from adapters.storage.schema.line import line_friends
 from gateway.domain.cards import Card, Entry, ShopCard
@@ -16,7 +17,7 @@ from gateway.domain.values import Scope
 from gateway.ports.cards import CardFigures, CardRecord, Holding
 
 _BIGGEST = 2**63 - 1
-_NO_FIGURES = CardFigures(0, 0, 0, 0, 0)
+_NO_FIGURES = CardFigures(0, 0, 0, 0, 0, 0)
 
 _ONE: ColumnElement[int] = literal_column("1")
 _NONE: ColumnElement[int] = literal_column("0")
@@ -47,6 +48,13 @@ class CardReader:
                 func.sum(held.c.points),
             )
             .where(among(dialect, held.c.root, "roots"))
+            .group_by(held.c.root),
+        )
+        self._owed = prepare(
+            dialect,
+            select(held.c.root, func.count())
+            .join(card_rewards, card_rewards.c.card_id == held.c.id)
+            .where(OWED, among(dialect, held.c.root, "roots"))
             .group_by(held.c.root),
         )
         other = held.alias("other")
@@ -132,9 +140,11 @@ class CardReader:
         return [Entry(*row) for row in rows]
 
     def _records(self, connection: Connection, found: Sequence[ShopCard]) -> list[CardRecord]:
+        roots = [card.id for card in found]
+        owed = dict(connection.rows(self._owed, roots=roots))
         figures = {
-            root: CardFigures(*map(int, rest))
-            for root, *rest in connection.rows(self._figures, roots=[card.id for card in found])
+            root: CardFigures(*map(int, (*rest, owed.get(root, 0))))
+            for root, *rest in connection.rows(self._figures, roots=roots)
         }
         return [CardRecord(card, figures.get(card.id, _NO_FIGURES)) for card in found]
 

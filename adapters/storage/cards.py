@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import bindparam, delete, literal_column, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
@@ -17,7 +17,7 @@ from adapters.storage.schema.cards import (
     cards,
     signing_keys,
 )
-from gateway.domain.cards import Card, Earned, Entry, day_of
+from gateway.domain.cards import Card, Earned, Entry, Owed, day_of
 from gateway.domain.values import Scope
 from gateway.ports.cards import Scan, Tries
 
@@ -26,6 +26,9 @@ _CHANGING = ("state", "points", "last_at", "visited_at", "full_at", "expires_at"
 
 # As the partial indexes have them: with a parameter in its place an index would not be used.
 _ACTIVE = cards.c.state == literal_column("'active'")
+OWED = and_(
+    card_rewards.c.ticket == literal_column("0"), card_rewards.c.coupon != literal_column("''")
+)
 _PENDING = card_scans.c.state == literal_column("'pending'")
 
 _tries_key = (card_tries.c.card, card_tries.c.user, card_tries.c.day)
@@ -58,6 +61,23 @@ class CardStatements:
             ),
         )
         self.earn = prepare_bulk(dialect, card_rewards)
+        rewards = card_rewards.c
+        self.owed = prepare(
+            dialect,
+            select(
+                rewards.card_id, rewards.at_points, rewards.coupon, rewards.text, rewards.advertiser
+            )
+            .join(cards, cards.c.id == rewards.card_id)
+            .where(OWED, cards.c.root == bindparam("of_root"), cards.c.friend == bindparam("whose"))
+            .order_by(rewards.earned_at.desc(), rewards.card_id.desc(), rewards.at_points.desc())
+            .limit(bindparam("most")),
+        )
+        self.settle = prepare(
+            dialect,
+            update(card_rewards)
+            .where(rewards.card_id == bindparam("of_card"), rewards.at_points == bindparam("point"))
+            .values(ticket=bindparam("made")),
+        )
         expiring = (
             select(cards)
             .where(_ACTIVE, cards.c.expires_at < bindparam("before"))
@@ -76,7 +96,9 @@ class CardStatements:
 
 
 class CardsInTransaction:
-    """See :class:`gateway.ports.cards.Cards`. Every write is made at once."""
+    """See :class:`gateway.ports.cards.Cards`, and ``CardRewards`` beside it. Every write is made at
+    once.
+    """
 
     def __init__(self, connection: Connection, statements: CardStatements) -> None:
         self._connection = connection
@@ -99,14 +121,26 @@ class CardsInTransaction:
         rows = self._connection.rows(self._sql.ledger, of_card=card)
         return [Entry(*row) for row in rows if scope.covers(row[1])]
 
+    @property
+    def rewards(self) -> "CardsInTransaction":
+        return self
+
     def earn(self, scope: Scope, earned: Earned, at: int) -> bool:
         card = earned.card
         if self._connection.rows(self._sql.earned, of_card=card.id, at_point=earned.at):
             return False
         self.writes += 1
-        row = (card.id, earned.at, card.advertiser, at)
+        row = (card.id, earned.at, card.advertiser, at, earned.coupon, earned.text, 0)
         self._connection.write([(self._sql.earn, [row])])
         return True
+
+    def owed(self, scope: Scope, root: str, friend: int, limit: int) -> list[Owed]:
+        rows = self._connection.rows(self._sql.owed, of_root=root, whose=friend, most=limit)
+        return [Owed(*row[:-1]) for row in rows if scope.covers(row[-1])]
+
+    def settle(self, scope: Scope, owed: Owed, ticket: int) -> None:
+        self.writes += 1
+        self._connection.run(self._sql.settle, of_card=owed.card, point=owed.at, made=ticket)
 
     def due(self, scope: Scope, before: int, limit: int, kind: str = "") -> list[Card]:
         if kind:

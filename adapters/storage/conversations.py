@@ -23,6 +23,7 @@ from adapters.storage.schema.inbox import ASSIGNED, UNREAD, line_contents
 from adapters.storage.schema.line import line_events, line_friends
 from gateway.domain.line.contents import Content
 from gateway.domain.line.friends import Friend, stream_of
+from gateway.domain.line.sending import ASIDE
 from gateway.domain.values import Scope
 from gateway.ports.inbox import Said, Search, Unread
 
@@ -198,7 +199,7 @@ class ConversationReader:
                 Said(id_, "out", at, kind, payload, state=state, origin=origin)
                 for id_, at, kind, payload, state, origin in connection.rows(
                     self._sent,
-                    streams=[stream, f"{stream}/late"],
+                    streams=[stream, f"{stream}/late", stream + ASIDE],
                     before=before,
                     kinds=list(SENT),
                     most=limit,

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, among, prepare, prepare_bulk
 from adapters.storage.schema.inbox import inbox_notes, inbox_templates
-from gateway.domain.values import Scope
+from gateway.domain.values import Scope, first_id
 from gateway.ports.inbox import Note, Template
 
 _astuple = msgspec.structs.astuple
@@ -28,6 +28,13 @@ class InboxStatements:
                 notes.c.friend == bindparam("whose"), notes.c.id == bindparam("note")
             ),
         )
+        old = (
+            select(notes.c.id)
+            .where(notes.c.id < bindparam("before"))
+            .order_by(notes.c.id)
+            .limit(bindparam("most"))
+        )
+        self.forget_notes = prepare(dialect, delete(notes).where(notes.c.id.in_(old)))
         one = templates.c.id == bindparam("template")
         self.template = prepare(dialect, select(templates).where(one).with_for_update())
         self.upsert_template = prepare_bulk(
@@ -52,6 +59,10 @@ class InboxInTransaction:
         touched = self._connection.run(self._sql.delete_note, whose=friend, note=note)
         self.writes += touched  # where nothing was touched, a refusal is that unit's alone
         return touched > 0
+
+    def forget_notes(self, scope: Scope, before: int, limit: int) -> int:
+        self.writes += 1
+        return self._connection.run(self._sql.forget_notes, before=first_id(before), most=limit)
 
     def template(self, scope: Scope, id_: int) -> Template | None:
         for row in self._connection.rows(self._sql.template, template=id_):

@@ -146,6 +146,11 @@ class LineInTransaction:
         found = self._friends.get((channel, user))
         return found if found is not None and scope.covers(found.advertiser) else None
 
+    def friends(self, scope: Scope, channel: str, users: Collection[str]) -> Sequence[Friend]:
+        self._load_friends({(channel, user) for user in users} - self._asked)
+        found = (self._friends.get((channel, user)) for user in dict.fromkeys(users))
+        return [each for each in found if each is not None and scope.covers(each.advertiser)]
+
     def friend_by_id(self, scope: Scope, id_: int) -> Friend | None:
         for row in self._connection.rows(self._sql.friend_by_id, friend=id_):
             key = (row[0], row[1])

@@ -18,7 +18,7 @@ from adapters.storage.schema.effects import outbox
 from adapters.storage.schema.sending import send_stops
 from gateway.domain.effects import NEVER, Effect, Kind
 from gateway.domain.values import SECOND, Scope, first_id
-from gateway.ports.outbox import HALTED, Claimed, Outcome, Resent, Rewritten
+from gateway.ports.outbox import FORGOTTEN, HALTED, Claimed, Ended, Outcome, Rewritten
 
 EVERYBODYS = "*"
 """Stands for all advertisers where sends are halted."""
@@ -86,6 +86,18 @@ class OutboxInTransaction:
             self._free({stream}, {stream})
         self._writes += len(queued) + gone  # where none was, a refusal is that unit's alone
         return len(queued) + gone
+
+    def recall(self, scope: Scope, kind: str, friend: int, message: str) -> int:
+        named = msgspec.json.encode(message).decode()
+        queued = [
+            key for key, new in self._new.items() if new.kind == kind and named in new.payload
+        ]
+        for key in queued:
+            del self._new[key]
+        given = {"only_kind": kind, "whose": friend, "message": message, "named": named}
+        cleared = self._connection.run(self._sql.recall, **given)
+        self._writes += len(queued) + cleared
+        return len(queued) + cleared
 
     def claim(
         self, scope: Scope, now: int, kinds: Sequence[str], limit: int, lease_seconds: int
@@ -180,7 +192,11 @@ class OutboxInTransaction:
                 elif claimed.kind in HALTED:
                     eased |= streams
             self._free(ended, eased)
-        gone = [id_ for id_, (_, o) in standing.items() if o.forgets and o.state == "done"]
+        gone = [
+            id_
+            for id_, (claimed, outcome) in standing.items()
+            if claimed.kind in FORGOTTEN and outcome.state != "waiting"
+        ]
         if gone:
             self._connection.run(self._sql.blank, ids=gone)
         return [outcome for _, outcome in standing.values()]
@@ -189,22 +205,26 @@ class OutboxInTransaction:
         self._writes += 1
         if not rewritten:
             return
-        held = self._connection.rows(self._sql.held, ids=[r.id for r in rewritten])
-        rows = [(r.kind, r.payload, r.stream, r.give_up_at, r.id) for r in rewritten]
-        self._connection.write([(self._sql.rewrite, rows)])
-        stay = {(r.id, r.stream) for r in rewritten}
-        left = {stream for id_, _, _, stream in held if (id_, stream) not in stay}
+        found = self._connection.rows(self._sql.held, ids=[r.id for r in rewritten])
+        held = {id_: stream for id_, state, _, stream in found if state == "leased"}
+        kept = [r for r in rewritten if r.id in held]
+        rows = [(r.kind, r.payload, r.stream, r.give_up_at, r.id) for r in kept]
+        if rows:
+            self._connection.write([(self._sql.rewrite, rows)])
+        left = {held[r.id] for r in kept if held[r.id] != r.stream}
         self._free(left, left)
 
-    def resend(self, scope: Scope, effect: int, now: int) -> Resent:
-        found = self._connection.rows(self._sql.failed, effect=effect)
-        if not found or not scope.covers(found[0][0]):
-            return "none"
-        if not found[0][1]:
-            return "blank"
+    def failed(self, scope: Scope, effect: int) -> Ended | None:
+        for advertiser, *columns in self._connection.rows(self._sql.failed, effect=effect):
+            if scope.covers(advertiser):
+                return Ended(*columns)
+        return None
+
+    def resend(self, scope: Scope, effect: int, payload: str, now: int, give_up_at: int) -> None:
         self._writes += 1
-        self._connection.run(self._sql.resend, effect=effect, now=now)
-        return "waiting"
+        self._connection.run(
+            self._sql.resend, effect=effect, new_payload=payload, now=now, until=give_up_at
+        )
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         self._writes += 1

@@ -36,10 +36,11 @@ from adapters.storage.database import Bulk, among, prepare, prepare_bulk
 from adapters.storage.quota import QuotaStatements
 from adapters.storage.retention import Progress
 from adapters.storage.schema.effects import outbox
+from adapters.storage.schema.line import line_events
 from adapters.storage.schema.provisioning import advertisers
 from adapters.storage.schema.sending import send_stops
-from gateway.domain.values import SECOND
-from gateway.ports.outbox import HALTED, Claimed
+from gateway.domain.values import SECOND, ids_within
+from gateway.ports.outbox import HALTED, Claimed, Ended
 
 # Spelt as the partial indexes spell it: SQLite takes those only where it finds their own words.
 OPEN = text("outbox.state IN ('waiting', 'leased')")
@@ -47,6 +48,8 @@ FAILED = text("outbox.state IN ('dead', 'unknown')")
 LOOKED_AT = outbox.c.parked == literal_column("0")
 WAITING = outbox.c.state == literal_column("'waiting'")
 LEASED = outbox.c.state == literal_column("'leased'")
+
+_ONE_WEBHOOK: ColumnElement[int] = literal_column(str(ids_within(SECOND // 10)))
 
 _SETTLED = (
     "state",
@@ -64,7 +67,9 @@ _PARKED_PUSH: ColumnElement[int] = literal_column("1")
 _PARKED_OTHER: ColumnElement[int] = literal_column("2")
 
 _REWRITTEN = ("kind", "payload", "stream", "give_up_at")
-_CLAIMED = [outbox.c[{"key": "idempotency_key"}.get(f, f)] for f in Claimed.__struct_fields__]
+_KEY = {"key": "idempotency_key"}
+_CLAIMED = [outbox.c[_KEY.get(field, field)] for field in Claimed.__struct_fields__]
+_ENDED = [outbox.c[_KEY.get(field, field)] for field in Ended.__struct_fields__]
 
 
 class OutboxStatements:
@@ -77,6 +82,7 @@ class OutboxStatements:
         self.cancel_kind = prepare(
             dialect, _cancelled().where(outbox.c.kind == bindparam("only_kind"))
         )
+        self.recall = prepare(dialect, _recalled(dialect))
         self.settle = _prepare_update(dialect, outbox, _SETTLED)
         self.rewrite = _prepare_update(dialect, outbox, _REWRITTEN)
         self.held = prepare(
@@ -88,7 +94,7 @@ class OutboxStatements:
         )
         self.failed = prepare(
             dialect,
-            select(outbox.c.advertiser, outbox.c.payload != literal_column("''"))
+            select(outbox.c.advertiser, *_ENDED)
             .where(outbox.c.id == bindparam("effect"), FAILED)
             .with_for_update(),
         )
@@ -99,6 +105,8 @@ class OutboxStatements:
                 state="waiting",
                 parked=0,
                 due_at=bindparam("now"),
+                give_up_at=bindparam("until"),
+                payload=bindparam("new_payload"),
                 attempts=0,
                 unclear=0,
                 tried_at=null(),
@@ -265,6 +273,35 @@ def _cancelled() -> Any:
         outbox.c.order_at >= bindparam("begin"),
         outbox.c.order_at < bindparam("before"),
         outbox.c.tried_at.is_(None),
+    )
+
+
+def _recalled(dialect: Dialect) -> Any:
+    """What was asked for with the event of a message: their ids are of one webhook, and so close
+    together that few others lie between them.
+    """
+    event = (
+        select(line_events.c.id)
+        .where(
+            line_events.c.friend == bindparam("whose"),
+            line_events.c.message_id == bindparam("message"),
+            line_events.c.kind != literal_column("'unsend'"),
+        )
+        .order_by(line_events.c.id.desc())
+        .limit(literal_column("1"))
+        .scalar_subquery()
+    )
+    found = func.instr if dialect.name == "sqlite" else func.strpos
+    return (
+        update(outbox)
+        .where(
+            outbox.c.id > event - _ONE_WEBHOOK,
+            outbox.c.id < event + _ONE_WEBHOOK,
+            outbox.c.kind == bindparam("only_kind"),
+            outbox.c.ended_at.is_(None),
+            found(outbox.c.payload, bindparam("named", type_=Text)) > 0,
+        )
+        .values(payload="")
     )
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.audience import can_receive, has_stopped
@@ -57,7 +57,11 @@ class PushStatements:
         self.effects = prepare(
             dialect,
             select(
-                outbox.c.idempotency_key, outbox.c.state, outbox.c.result, outbox.c.payload
+                outbox.c.idempotency_key,
+                outbox.c.state,
+                outbox.c.result,
+                outbox.c.payload,
+                outbox.c.last_error,
             ).where(among(dialect, outbox.c.idempotency_key, "keys")),
         )
         unit = aggregation_units.c
@@ -130,8 +134,8 @@ class PushesInTransaction:
     def effects(self, scope: Scope, keys: Sequence[str]) -> dict[str, Sent]:
         rows = self._connection.rows(self._sql.effects, keys=list(keys))
         return {
-            key: Sent(state, _request_of(result), _reserved_in(payload))
-            for key, state, result, payload in rows
+            key: Sent(state, _request_of(result), _reserved_in(payload), error or "")
+            for key, state, result, payload, error in rows
         }
 
     def use_unit(self, scope: Scope, push: Push, month: str, most: int) -> bool:
@@ -190,6 +194,18 @@ class RecipientStatements:
             .where(*of_batch, push_recipients.c.state == bindparam("in_state"))
             .order_by(push_recipients.c.friend),
         )
+        is_there = and_(
+            line_friends.c.is_group, line_friends.c.unfollowed_at <= line_friends.c.followed_at
+        )
+        self.standing = prepare(
+            dialect,
+            select(line_friends.c.id, line_friends.c.user, or_(can_receive, is_there), has_stopped)
+            .where(
+                line_friends.c.channel == bindparam("of_channel"),
+                among(dialect, line_friends.c.user, "users"),
+            )
+            .order_by(line_friends.c.id),
+        )
         self.mark = prepare(
             dialect,
             update(push_recipients)
@@ -227,6 +243,10 @@ class RecipientsInTransaction:
 
     def of(self, scope: Scope, push: int, batch: int, state: RecipientState) -> list[Recipient]:
         rows = self._connection.rows(self._sql.of, whose=push, nth=batch, in_state=state)
+        return [recipient_of(row) for row in rows]
+
+    def standing(self, scope: Scope, channel: str, users: Sequence[str]) -> list[Recipient]:
+        rows = self._connection.rows(self._sql.standing, of_channel=channel, users=list(users))
         return [recipient_of(row) for row in rows]
 
     def mark(

@@ -125,11 +125,19 @@ class TallyReader:
         """What each friend was to the channel before an instant: ``friend``, ``blocked`` or empty.
 
         Only the latest follow and unfollow are known, 0 where there was none. Where both came
-        later, the order of the two tells what was before, of whoever was known then.
+        later, the order of the two tells what was before, of whoever was known then. Of whom no
+        follow tells, they came when we first heard of them; of whom no follow tells since an
+        unfollow, when we last did.
         """
         friend = line_friends.c
         by: Any = bindparam("by", type_=BigInteger)
-        came, went = friend.followed_at, friend.unfollowed_at
+        went, heard, first = friend.unfollowed_at, friend.heard_at, friend.first_at
+        told = case(
+            (friend.followed_at > _NONE, friend.followed_at),
+            ((first > _NONE) & (first < heard), first),
+            else_=heard,
+        )
+        came = case(((told <= went) & (heard > went), heard), else_=told)
         blocked: ColumnElement[str] = literal("'blocked'")
         friendly: ColumnElement[str] = literal("'friend'")
         nothing: ColumnElement[str] = literal("''")

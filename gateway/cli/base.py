@@ -10,6 +10,8 @@ from pathlib import Path
 from gateway import config
 from gateway import main as wiring
 from gateway.config import Config
+from gateway.domain.line.channel import Channel
+from gateway.domain.provisioning import Plan
 
 DONE, FAILED, WRONG = 0, 1, 2
 """Exit codes: done; failed; wrong usage, configuration or input."""
@@ -68,6 +70,17 @@ def load_with_store(given: argparse.Namespace) -> Config:
     settings = load(given)
     wiring.check_schema(settings)
     return settings
+
+
+def tell_notes(given: argparse.Namespace, settings: Config, plan: Plan) -> None:
+    """Print what whoever checks or applies ``plan`` should know, though nothing of it is wrong."""
+    for note in plan.notes:
+        print(note)
+    if settings.line is None and any(isinstance(entity, Channel) for entity in plan.wanted):
+        print(
+            f"{given.config}: has no [line], without which no channel is answered; add the section "
+            "and restart the daemon"
+        )
 
 
 def complain(problems: Sequence[str], code: int) -> int:

@@ -7,9 +7,9 @@ from typing import NoReturn
 
 from gateway import logs, provisioning
 from gateway import main as wiring
-from gateway.cli.base import DONE, Commands, load, positive
+from gateway.cli.base import DONE, Commands, load, positive, tell_notes
 from gateway.config import Config
-from gateway.domain.provisioning import Held
+from gateway.domain.provisioning import Held, Plan
 from gateway.errors import Misconfigured, Transient
 
 
@@ -57,20 +57,19 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     problems: list[str] = []
-    notes: tuple[str, ...] = ()
+    plan = Plan()
     settings = None
     try:
         settings = load(given)
     except Misconfigured as error:
         problems += error.problems
     try:
-        notes = provisioning.read(given.files, _held(settings)).notes
+        plan = provisioning.read(given.files, _held(settings))
     except Misconfigured as error:
         problems += error.problems
-    if problems:
+    if settings is None or problems:
         raise Misconfigured(problems)
-    for note in notes:
-        print(note)
+    tell_notes(given, settings, plan)
     print("fine: " + ", ".join(str(file) for file in (given.config, *given.files)))
     return DONE
 

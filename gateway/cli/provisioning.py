@@ -8,7 +8,7 @@ import msgspec
 
 from gateway import main as wiring
 from gateway import provisioning
-from gateway.cli.base import DONE, FAILED, Commands, complain, load_with_store
+from gateway.cli.base import DONE, FAILED, Commands, complain, load_with_store, tell_notes
 from gateway.errors import Transient, Trouble
 from gateway.usecases.provisioning import Changes, difference
 
@@ -37,8 +37,7 @@ def _apply(given: argparse.Namespace) -> int:
                 if error.reason is not Trouble.STORE_CONFLICT:
                     raise
                 continue  # another applied meanwhile: what changes is found anew
-        for note in plan.notes:
-            print(note)
+        tell_notes(given, settings, plan)
         _show(changes, "would be " if given.dry_run else "")
         return DONE
     return complain(["others apply at the same time: try again"], FAILED)

@@ -31,9 +31,16 @@ def _stop(given: argparse.Namespace) -> int:
     whose = given.advertiser or "all"
     if given.resume:
         print(f"{whose}: " + ("sends go on" if changed else "sends were not halted"))
+        for halted in () if given.advertiser else wiring.list_halted(settings):
+            print(f"{halted}: sends stay halted; {_how_to_resume(halted)}")
     else:
-        print(f"{whose}: sends are halted; `gateway stop-sends --resume` lets them go on")
+        print(f"{whose}: sends are halted; {_how_to_resume(given.advertiser)}")
     return DONE
+
+
+def _how_to_resume(advertiser: str | None) -> str:
+    whose = f"--advertiser {advertiser} " if advertiser else ""
+    return f"`gateway stop-sends {whose}--resume` lets them go on"
 
 
 def _list(given: argparse.Namespace) -> int:

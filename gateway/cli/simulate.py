@@ -3,9 +3,15 @@
 import argparse
 import asyncio
 import json
+import re
 
 from gateway import main as wiring
 from gateway.cli.base import DONE, FAILED, Commands, complain, load, load_with_store, positive
+
+_NOT_THERE = (
+    ": restart the daemon if [line] was added to config.toml since it started; otherwise see "
+    "whether it runs on this configuration, and whether --target leads to it"
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -27,8 +33,15 @@ def add_to(commands: Commands) -> None:
     what.add_argument("--say", metavar="TEXT", help="write a message")
     what.add_argument("--follow", action="store_true", help="become a friend")
     what.add_argument("--postback", metavar="DATA", help="press a button")
-    line.add_argument("--from", dest="user", default="U" + "0" * 32, metavar="USERID")
+    line.add_argument("--from", dest="user", type=_user, default="U" + "0" * 32, metavar="USERID")
     line.add_argument("--target", metavar="URL", help="default: the configured public listener")
+
+
+def _user(text: str) -> str:
+    """The platform's id of a user; groups and rooms, which have other ones, are not played."""
+    if not re.fullmatch("U[0-9a-f]{32}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no user id: write U and 32 of 0-9, a-f")
+    return text
 
 
 def _call(given: argparse.Namespace) -> int:
@@ -64,7 +77,8 @@ def _line(given: argparse.Namespace) -> int:
         target=given.target,
     )
     if trouble:
-        return complain([f"the webhook of {channel.id} was {trouble}"], FAILED)
+        hint = _NOT_THERE if trouble.endswith("404") else ""
+        return complain([f"the webhook of {channel.id} was {trouble}{hint}"], FAILED)
     reply = wiring.find_reply(settings, channel.id, event)
     print(f"{event}  {channel.id}  200  {reply.origin if reply else 'no answer'}")
     for message in json.loads(reply.payload)["messages"] if reply else ():

@@ -163,7 +163,7 @@ class Retention(msgspec.Struct, frozen=True):
     ]
     keys_days: Annotated[int, _whole(1, 36_500, "Days a repeated webhook is recognised.", 45)]
     line_text_days: Annotated[
-        int, _whole(1, 36_500, "Days the contents of LINE's messages are kept.", 365)
+        int, _whole(1, 36_500, "Days LINE's messages, free answers and notes are kept.", 365)
     ]
     line_event_days: Annotated[
         int, _whole(7, 36_500, "Days LINE's events are kept, and repeats recognised.", 1826)

@@ -17,6 +17,7 @@ from gateway.demo.summary import Figure
 from gateway.domain.coupons.tickets import Ticket
 from gateway.domain.line.friends import Friend
 from gateway.main.platform import Platform
+from gateway.usecases.coupons import PIN
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ class Comparison:
         self._held = held
         self._pushed = pushed
         self._names = {shop.account.id: shop.id for shop in shops}
+        # Whoever watches may play others, of whom the platform knows nothing.
+        self._known = {(shop.id, user) for shop in shops for user in shop.account.friends}
         self.figures: list[Figure] = []
-        self.messages: Messages = sends.compare(platform, shops, held.sends)
+        self.messages: Messages = sends.compare(platform, shops, held.sends, pushed.origins)
         self.faults = [*self._webhooks(), *self._friends(), *self.messages.faults]
         self.faults += [*self._pushes(), *self._coupons(), *self._cards(), *self._surveys()]
 
@@ -85,7 +88,11 @@ class Comparison:
             for friend in shop.account.friends.values()
             if friend.followed_at
         }
-        has = {(friend.channel, friend.user): friend.state for friend in self._held.friends}
+        has = {
+            whose: friend.state
+            for friend in self._held.friends
+            if (whose := (friend.channel, friend.user)) in self._known
+        }
         for name, state in (("friends", "friend"), ("blocks", "blocked")):
             self._figure(name, _count(did, state), _count(has, state))
         yield from _differences("state", did, has)
@@ -114,19 +121,32 @@ class Comparison:
             for token in _coupons_in(received.message)
         }
         unseen = set(_coupons_in(self.messages.lost)) - seen
-        held = {t.token: t for t in self._held.tickets if t.state in ("issued", "used")}
-        used = {token for token, ticket in held.items() if ticket.state == "used"}
+        stamped = self._truth.stamped
+        others = {f.id for f in self._held.friends if (f.channel, f.user) not in self._known}
+        held = {
+            ticket.token: ticket
+            for ticket in self._held.tickets
+            if ticket.state in ("issued", "used")
+            and (ticket.friend not in others or ticket.token in seen)
+        }
+        # Friends have theirs stamped by PIN; staff's devices are of whoever watches.
+        used = {
+            token
+            for token, ticket in held.items()
+            if ticket.state == "used" and (ticket.used_by == PIN or token in stamped)
+        }
         self._figure("coupons", len(seen), len(held.keys() - unseen))
-        self._figure("stamped", len(self._truth.stamped), len(used))
+        self._figure("stamped", len(stamped), len(used))
         for token in seen - held.keys():
             yield f"coupon {token[:4]}…: a friend has it, the store does not"
         for token in held.keys() - seen - unseen:
             yield f"coupon {held[token].id}: the store handed it out, nobody has it"
-        for token in used ^ self._truth.stamped:
+        for token in used ^ stamped:
             yield f"coupon {token[:4]}…: stamped on one side alone"
 
     def _cards(self) -> Iterator[str]:
-        did, has = self._truth.cards, self._held.cards
+        did = self._truth.cards
+        has = {whose: card for whose, card in self._held.cards.items() if whose in self._known}
         self._figure("points", _points(did), _points(has))
         yield from _differences("card and points", did, has)
 

@@ -1,7 +1,7 @@
 """Messages: what friends received of the simulated platform, and what the store says was sent."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,13 +52,18 @@ class Messages:
     in_vain: int = 0
     """The same as it follows of the store and of who had blocked when."""
     pushed: int = 0
-    """Recipients of pushes that the platform accepted."""
+    """Recipients of the shops' pushes that the platform accepted."""
     lost: list[Message] = field(default_factory=list)
     """Those, and what was never accepted: nobody saw them."""
 
 
-def compare(platform: Platform, shops: Sequence[Shop], sends: Sequence[wiring.Send]) -> Messages:
-    """Compare friend by friend, in order.
+def compare(
+    platform: Platform,
+    shops: Sequence[Shop],
+    sends: Sequence[wiring.Send],
+    pushes: Collection[str],
+) -> Messages:
+    """Compare friend by friend, in order; ``pushes`` are the origins of those that count as pushed.
 
     Of each friend's stream the order is the store's; between streams, as a reply and a push
     are, the platform's.
@@ -81,7 +86,7 @@ def compare(platform: Platform, shops: Sequence[Shop], sends: Sequence[wiring.Se
         if send.stream and last.get(send.stream, -1) > place:
             out.faults.append(f"{_called(send)}: it went out before the one before it")
         last[send.stream] = place
-        if send.origin.startswith("push:"):
+        if send.origin in pushes:
             out.pushed += len(request.to)
         for user in request.to:
             if _followed(accounts[sent.channel], user, request.at):

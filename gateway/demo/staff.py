@@ -26,10 +26,15 @@ _ANSWERS = (
 class Pushed:
     """What the store says of pushes."""
 
+    origins: frozenset[str]
+    """What the messages of those say that they come of which these people made. Whoever watches may
+    make others, also for a time at which the demonstration is over.
+    """
     unfinished: int
     sent: int
     """Friends whom they were sent to."""
     clicks: int
+    """Those on links of all pushes: friends do not ask who made one."""
 
 
 class Staff:
@@ -43,6 +48,7 @@ class Staff:
         self._screen = screen
         self._api = api
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._pushes: set[str] = set()
 
     async def play(self, end: asyncio.Event) -> None:
         """Work until ``end``."""
@@ -62,15 +68,19 @@ class Staff:
         clicks = 0
         for push in pushes:
             clicks += (await self._get(f"/pushes/{push['id']}"))["clicks"]
-        unfinished = sum(push["state"] not in _OVER or push["waiting"] > 0 for push in pushes)
-        return Pushed(unfinished, sum(push["sent"] for push in pushes), clicks)
+        made = [push for push in pushes if push["id"] in self._pushes]
+        unfinished = sum(push["state"] not in _OVER or push["waiting"] > 0 for push in made)
+        origins = frozenset(f"push:{push['id']}" for push in made)
+        return Pushed(origins, unfinished, sum(push["sent"] for push in made), clicks)
 
     async def _push(self, end: asyncio.Event) -> None:
         for ordinal in count():
             if await _passed(end, _PUSH_EVERY if ordinal else _FIRST_PUSH):
                 return
             shop = self._shops[ordinal % len(self._shops)]
-            if await self._post("/pushes", {"channel": shop.id, **shop.push}):
+            made = await self._post("/pushes", {"channel": shop.id, **shop.push})
+            if made is not None:
+                self._pushes.add(made["id"])
                 whom = shop.push.get("segment", "all friends")
                 self._screen.shop(shop.id, "pushes", f"to {whom}")
 
@@ -82,7 +92,7 @@ class Staff:
                 if conversation["unread"]:
                     said = {"text": secrets.choice(_ANSWERS)}
                     path = f"/conversations/{conversation['id']}"
-                    if await self._post(f"{path}/messages", said):
+                    if await self._post(f"{path}/messages", said) is not None:
                         self._screen.shop(conversation["channel"], "answers", "a friend")
                     await self._post(f"{path}/read")
 
@@ -92,14 +102,16 @@ class Staff:
         ) as response:
             return await response.json()
 
-    async def _post(self, path: str, body: Any = None) -> bool:
-        """Whether a write was done. It goes under a key of its own: repeated, it is done once."""
+    async def _post(self, path: str, body: Any = None) -> Any:
+        """What a write was answered; ``None`` where it was refused. It goes under a key of its own:
+        repeated, it is done once.
+        """
         headers = {**self._headers, "Idempotency-Key": secrets.token_hex(8)}
         async with self._platform.session.post(
             self._api + path, json=body, headers=headers
         ) as response:
-            await response.read()
-            return response.ok
+            answer = await response.json(content_type=None)
+            return answer if response.ok else None
 
 
 async def _passed(end: asyncio.Event, seconds: float) -> bool:

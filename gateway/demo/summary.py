@@ -32,6 +32,11 @@ def verdict(maybe: Sequence[str], faults: Sequence[str]) -> None:
     _some("maybe", maybe)
     _some("WRONG", faults)
     print("NOT equal" if faults else "equal, call by call and friend by friend")
+    if faults:
+        print(
+            "What you did yourself with what friends have counts as a difference: stamps by PIN,\n"
+            "points, answers to surveys, clicks, what you took back; and so do calls of your own."
+        )
 
 
 def _some(what: str, lines: Sequence[str]) -> None:

@@ -36,6 +36,11 @@ def first_id(instant: int) -> int:
     return max(0, instant // 1000 - _ID_EPOCH_MS) << (_NODE_BITS + _SEQUENCE_BITS)
 
 
+def ids_within(span: int) -> int:
+    """How far apart ids can be that were made so many microseconds apart."""
+    return span // 1000 + 1 << (_NODE_BITS + _SEQUENCE_BITS)
+
+
 class Ids:
     """Makes time-ordered 63-bit ids, unique over processes with different ``node`` numbers.
 

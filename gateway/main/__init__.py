@@ -18,8 +18,9 @@ from gateway.main.carrier import (
     trouble_of,
 )
 from gateway.main.daemon import serve
+from gateway.main.followers import take_followers
 from gateway.main.onboarding import check_channel
-from gateway.main.sending import stop_sends
+from gateway.main.sending import list_halted, stop_sends
 from gateway.main.shops import (
     Send,
     find_channel,
@@ -65,6 +66,7 @@ __all__ = [
     "list_calls",
     "list_failed",
     "list_friends",
+    "list_halted",
     "list_holdings",
     "list_sends",
     "list_surveys",
@@ -82,5 +84,6 @@ __all__ = [
     "simulate_call",
     "spooled_events",
     "stop_sends",
+    "take_followers",
     "trouble_of",
 ]

@@ -18,9 +18,9 @@ from gateway.domain.links import ENTRY_HOURS, Link
 from gateway.domain.pushes import PROGRESS
 from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient
-from gateway.main.chores import Pace
+from gateway.main.chores import Pace, clean_up
 from gateway.main.parts import Chore, Deps, Part
-from gateway.ports import Lane
+from gateway.ports import Lane, UseCase
 from gateway.ports.line_platform import AudienceApi
 from gateway.usecases import narrowcasts, push_sending, steps
 from gateway.usecases.links import CODED_AT_ONCE, Coding, forget, give_codes
@@ -74,14 +74,16 @@ def _pushing(deps: Deps, reader: PushReader) -> Chore:
         if not push and not step:
             await asyncio.sleep(_LOOK_SECONDS)
             return
-        if push:
-            now = deps.clock()
-            job = push_sending.Advance(now, deps.seed(now, push_sending.IDS_A_STEP))
-            await deps.store.run(push_sending.advance, job, Lane.BACKGROUND)
-        if step:
-            now = deps.clock()
-            due = steps.Sending(now, deps.seed(now, steps.AT_ONCE))
-            await deps.store.run(steps.send, due, Lane.BACKGROUND)
+        try:
+            if push:
+                now = deps.clock()
+                job = push_sending.Advance(now, deps.seed(now, push_sending.IDS_A_STEP))
+                await deps.store.run(push_sending.advance, job, Lane.BACKGROUND)
+        finally:  # whatever becomes of pushes, steps go on
+            if step:
+                now = deps.clock()
+                due = steps.Sending(now, deps.seed(now, steps.AT_ONCE))
+                await deps.store.run(steps.send, due, Lane.BACKGROUND)
 
     return chore
 
@@ -118,16 +120,18 @@ def _narrowcasting(deps: Deps, platform: AudienceApi, reader: PushReader) -> Cho
                 continue
             try:
                 said = await platform.narrowcast(channel, push.request)
+                progress = narrowcasts.Progress(
+                    push=push.id,
+                    phase=str(said.get("phase", "")),
+                    success=int(said.get("successCount") or 0),
+                    failure=int(said.get("failureCount") or 0),
+                    now=deps.clock(),
+                )
+                await deps.store.run(narrowcasts.keep, progress, Lane.BACKGROUND)
             except (Transient, Permanent):
                 continue  # the next look asks again
-            progress = narrowcasts.Progress(
-                push=push.id,
-                phase=str(said.get("phase", "")),
-                success=int(said.get("successCount") or 0),
-                failure=int(said.get("failureCount") or 0),
-                now=deps.clock(),
-            )
-            await deps.store.run(narrowcasts.keep, progress, Lane.BACKGROUND)
+            except Exception as error:  # one channel's fault is not the others' end
+                deps.log.error("a narrowcast failed", channel=channel.id, exc_info=error)
 
     return chore
 
@@ -141,14 +145,12 @@ def _forgetting(deps: Deps) -> Chore:
         if not pace.is_even:
             return
         now = deps.clock()
-        old = push_sending.Forget(now - kept)
-        while await deps.store.run(push_sending.forget, old, Lane.BACKGROUND):
-            pass  # a unit at a time, each behind the webhooks that wait
-        for what, since in (
-            ("link-clicks", now - kept),
-            ("link-entries", now - ENTRY_HOURS * 3600 * SECOND - _DAY),
-        ):
-            while await deps.store.run(forget, ForgetVisits(what, since), Lane.BACKGROUND):
-                pass
+        entered = now - ENTRY_HOURS * 3600 * SECOND - _DAY
+        jobs: list[tuple[UseCase[int], Any]] = [
+            (push_sending.forget, push_sending.Forget(now - kept)),
+            (forget, ForgetVisits("link-clicks", now - kept)),
+            (forget, ForgetVisits("link-entries", entered)),
+        ]
+        await clean_up(deps.store, jobs)
 
     return chore

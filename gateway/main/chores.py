@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -18,9 +19,9 @@ from adapters.storage.provisioning import RouteCache
 from adapters.storage.store import SqlStore
 from gateway.config import Config
 from gateway.domain.values import SECOND
-from gateway.errors import Transient
-from gateway.ports import Clock, Lane
-from gateway.usecases import calls, line
+from gateway.errors import Permanent, Transient
+from gateway.ports import Clock, Lane, Store, UseCase
+from gateway.usecases import calls, inbox, line, surveys
 from metrics.exposition import Metrics
 
 _HOUR = 3600
@@ -114,22 +115,21 @@ def chores(
         await asyncio.sleep(60)
         if not pace.is_even:
             return
+        jobs: list[tuple[UseCase[int], Any]] = []
         for what, seconds in (
             ("unknown", config.retention.unknown_hours * _HOUR),
             ("payloads", config.retention.raw_days * _DAY),
             ("keys", config.retention.keys_days * _DAY),
             ("calls", config.retention.calls_days * _DAY),
         ):
-            job = calls.Forget(what, clock() - seconds * SECOND)
-            while await store.run(calls.forget, job, Lane.BACKGROUND):
-                pass  # a unit at a time, each behind the webhooks that wait
+            jobs.append((calls.forget, calls.Forget(what, clock() - seconds * SECOND)))
         for what, days in (
             ("line-texts", config.retention.line_text_days),
             ("line-events", config.retention.line_event_days),
         ):
-            job = calls.Forget(what, clock() - days * _DAY * SECOND)
-            while await store.run(line.forget, job, Lane.BACKGROUND):
-                pass
+            jobs.append((line.forget, calls.Forget(what, clock() - days * _DAY * SECOND)))
+        before = clock() - config.retention.line_text_days * _DAY * SECOND
+        await clean_up(store, [*jobs, (surveys.forget, before), (inbox.forget_notes, before)])
 
     async def count() -> None:
         state.calls_in_progress = await store.read(reader.in_progress)
@@ -150,6 +150,21 @@ def chores(
         "routes": keep_routes,
         "loop-lag": metrics.watch_loop,
     }
+
+
+async def clean_up(store: Store, jobs: Iterable[tuple[UseCase[int], Any]]) -> None:
+    """Do each job, a use-case with its argument, until it finds nothing any more. One that fails is
+    logged, and does not keep the others from being done.
+
+    Raises:
+        Transient: the store is away.
+    """
+    for use_case, argument in jobs:
+        try:
+            while await store.run(use_case, argument, Lane.BACKGROUND):
+                pass  # a unit at a time, each behind the webhooks that wait
+        except Permanent as error:
+            _log.error("a clean-up failed", job=use_case.__module__, exc_info=error)
 
 
 @asynccontextmanager

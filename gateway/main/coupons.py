@@ -7,7 +7,7 @@ from adapters.http.pages.base import Pages
 from adapters.http.pages.coupons import CouponPages
 from adapters.line.coupons import CouponSync
 from adapters.storage.coupon_reader import CouponReader
-from gateway.domain.coupons.tickets import may_remind
+from gateway.domain.coupons.tickets import is_day
 from gateway.main.parts import Chore, Deps, Part, repeating, syncing
 from gateway.ports import Lane
 from gateway.usecases.coupon_chores import REMIND_AT_ONCE, Reminding, expire, remind
@@ -36,7 +36,7 @@ def _remind(deps: Deps) -> Chore:
     async def chore() -> None:
         await asyncio.sleep(_LOOK_SECONDS)
         now = deps.clock()
-        while may_remind("", now):
+        while is_day(now):
             asked = Reminding(now, deps.seed(now, REMIND_AT_ONCE))
             if await deps.store.run(remind, asked, Lane.BACKGROUND) < REMIND_AT_ONCE:
                 return

@@ -12,6 +12,7 @@ from adapters.storage.contents import ContentReader
 from adapters.storage.conversations import ConversationReader
 from adapters.storage.inbox import InboxReader
 from gateway.config import Config
+from gateway.domain.line.contents import Content
 from gateway.domain.values import SECOND
 from gateway.main.chores import Pace
 from gateway.main.parts import Chore, Deps, Part
@@ -86,13 +87,24 @@ def _sweeping(deps: Deps, folder: ContentFolder, held: _Held, most: int) -> Chor
         while True:
             job = Sweep(since, most)
             gone, held.bytes = await deps.store.run(sweep, job, Lane.BACKGROUND)
-            if not gone:
+            done = [content for content in gone if await _is_removed(deps, folder, content)]
+            if not done:
                 return
-            for content in gone:
-                await folder.remove(content.path)
-            await deps.store.run(removed, gone, Lane.BACKGROUND)
+            await deps.store.run(removed, done, Lane.BACKGROUND)
 
     return chore
+
+
+async def _is_removed(deps: Deps, folder: ContentFolder, content: Content) -> bool:
+    """Whether a file is gone now. One that cannot be removed is tried again with the next look, and
+    keeps no other from going.
+    """
+    try:
+        await folder.remove(content.path)
+    except OSError as error:
+        deps.log.error("a content cannot be removed", path=content.path, error=error.strerror)
+        return False
+    return True
 
 
 def _tidying(folder: ContentFolder) -> Chore:

@@ -94,7 +94,6 @@ def _asking(deps: Deps, platform: InsightApi) -> Chore:
         if now != seen:  # there are more channels, or there is another day to be asked about
             await sync.expect()
             seen = now
-        while await sync.once():
-            pass
+        await sync.once()
 
     return chore

@@ -14,6 +14,7 @@ from adapters.line.official import Official
 from adapters.line.profiles import profiles
 from adapters.line.sender import Sender
 from adapters.line.tokens import Tokens
+from adapters.storage.database import reading
 from adapters.storage.outbox import EVERYBODYS, OutboxReader
 from adapters.storage.provisioning import (
     EntitiesInTransaction,
@@ -27,10 +28,10 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.line.quota import Quota, month_of
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Misconfigured, Permanent, Refused, Transient
-from gateway.main.chores import Pace
+from gateway.main.chores import Pace, clean_up
 from gateway.main.outbox import Worker
 from gateway.main.parts import Chore, Deps, Part
-from gateway.main.store import connected
+from gateway.main.store import beside, connected, database_of
 from gateway.ports import Lane
 from gateway.ports.line_platform import Months
 from gateway.ports.outbox import Handler
@@ -140,13 +141,10 @@ class Sending:
             await asyncio.sleep(60)
             if not pace.is_even:
                 return
-            for what, kept in (
-                ("outbox-texts", days.line_text_days),
-                ("outbox", days.line_event_days),
-            ):
-                job = outbox.Forget(what, self._deps.clock() - kept * _DAY)
-                while await self._deps.store.run(outbox.forget, job, Lane.BACKGROUND):
-                    pass  # a unit at a time, each behind the webhooks that wait
+            now = self._deps.clock()
+            texts = outbox.Forget("outbox-texts", now - days.line_text_days * _DAY)
+            whole = outbox.Forget("outbox", now - days.line_event_days * _DAY)
+            await clean_up(self._deps.store, [(outbox.forget, texts), (outbox.forget, whole)])
 
         return chore
 
@@ -218,6 +216,9 @@ class Quotas:
                 self._deps.log.warning("a quota is not told", channel=channel.id, reason=reason)
             except Transient:
                 return  # the next look asks again
+            except Exception as error:  # one channel's fault is not the others' end
+                self._refused_at[channel.id] = self._deps.clock()
+                self._deps.log.error("a quota failed", channel=channel.id, exc_info=error)
 
 
 def stop_sends(config: Config, advertiser: str | None, *, resume: bool = False) -> bool:
@@ -245,3 +246,14 @@ def stop_sends(config: Config, advertiser: str | None, *, resume: bool = False) 
         tx.flush()
         connection.commit()
     return changed
+
+
+def list_halted(config: Config) -> list[str]:
+    """The advertisers whose own pushes are halted, by id; a halt of all is not among them.
+
+    Raises:
+        Transient: the store is away.
+    """
+    with beside(config) as connection, reading(connection):
+        halted = OutboxReader(database_of(config).dialect).stopped(connection)
+    return sorted(halted - {EVERYBODYS})

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from gateway.domain.cards import Card, Earned, Entry, ShopCard
+from gateway.domain.cards import Card, Earned, Entry, Owed, ShopCard
 from gateway.domain.values import Scope
 
 
@@ -27,14 +27,33 @@ class Cards(Protocol):
     def ledger(self, scope: Scope, card: int) -> Sequence[Entry]:
         """The lines of a card, in order."""
 
-    def earn(self, scope: Scope, earned: Earned, at: int) -> bool:
-        """Keep that a reward was earned at an instant; whether it had not been on that card."""
+    @property
+    def rewards(self) -> "CardRewards":
+        """What was earned on them."""
 
     def due(self, scope: Scope, before: int, limit: int, kind: str = "") -> Sequence[Card]:
         """Active cards that expire before an instant, at most ``limit``, the first to go first.
 
         With ``kind``: those of that kind with points whose holder was not told of this expiry.
         """
+
+
+class CardRewards(Protocol):
+    """Rewards that were earned, and the tickets that were made for them.
+
+    Whoever asks or changes has to hold the friend, as of the cards.
+    """
+
+    def earn(self, scope: Scope, earned: Earned, at: int) -> bool:
+        """Keep that a reward was earned at an instant; whether it had not been on that card. Its
+        coupon, where it has one, is owed from then on.
+        """
+
+    def owed(self, scope: Scope, root: str, friend: int, limit: int) -> Sequence[Owed]:
+        """What a friend is owed for cards of ``root``, the latest first, at most ``limit``."""
+
+    def settle(self, scope: Scope, owed: Owed, ticket: int) -> None:
+        """Keep which ticket was made for what was owed."""
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -117,6 +136,8 @@ class CardFigures(msgspec.Struct, frozen=True):
     expired: int
     points: int
     """Points given, less those that were undone."""
+    owed: int
+    """Rewards whose coupon is not handed out yet."""
 
 
 class CardRecord(msgspec.Struct, frozen=True):

@@ -47,6 +47,9 @@ class Inbox(Protocol):
     def drop_note(self, scope: Scope, friend: int, note: int) -> bool:
         """Take a note of a friend away; whether there was one."""
 
+    def forget_notes(self, scope: Scope, before: int, limit: int) -> int:
+        """Take notes away that were made before an instant, at most ``limit``; returns how many."""
+
     def template(self, scope: Scope, id_: int) -> Template | None:
         """A template."""
 
@@ -57,8 +60,19 @@ class Inbox(Protocol):
         """Take a template away."""
 
 
+class Open(msgspec.Struct, frozen=True):
+    """An effect that has not ended."""
+
+    key: str
+    origin: str
+    payload: str
+
+
 class Erasure(Protocol):
     """Taking a person out of the store."""
+
+    def expecting(self, scope: Scope, friend: Friend) -> Sequence[Open]:
+        """What a friend would still get of pushes, and together with others of steps."""
 
     def erase(self, scope: Scope, friend: Friend, now: int) -> Mapping[str, int]:
         """Blank or delete whatever tells who a friend is and what they said, in all rooms but the

@@ -1,5 +1,6 @@
 """LINE's friends and events in the store."""
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -51,6 +52,9 @@ class Friends(Protocol):
 
     def friend(self, scope: Scope, channel: str, user: str) -> Friend | None:
         """A friend, or a group; locked until the end of the transaction."""
+
+    def friends(self, scope: Scope, channel: str, users: Collection[str]) -> Sequence[Friend]:
+        """Those of some users who are known, by one look-up; locked likewise."""
 
     def friend_by_id(self, scope: Scope, id_: int) -> Friend | None:
         """The same by its own id."""

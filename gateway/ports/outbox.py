@@ -18,6 +18,12 @@ HALTED = ("line.push", "line.multicast", "line.narrowcast", "line.broadcast")
 """What `stop-sends` halts. Replies are answers to what somebody asked, and go on."""
 
 
+FORGOTTEN = ("line.forward",)
+"""What is kept no longer than it takes: its payload, which is what people said, as it came, is
+cleared with its end, whatever that is.
+"""
+
+
 class Claimed(msgspec.Struct, frozen=True):
     """An effect that its worker holds for a while; the fields are columns, in their order."""
 
@@ -58,17 +64,11 @@ class Outcome(msgspec.Struct, frozen=True):
     """Told to whoever counts once this outcome stands."""
     spent: Spent | None = None
     """What it took of a channel's quota."""
-    forgets: bool = False
-    """Whether its payload goes once it is done, instead of with the other texts."""
 
 
 class NothingDone(Exception):
     """A handler failed before it asked anything of the world; its cause says why."""
 
-
-Resent = Literal["waiting", "blank", "none"]
-"""What came of the wish to send again: it waits anew; its payload is not there any more; or nothing
-of that id is dead or unknown."""
 
 Handler = Callable[[Claimed], Awaitable[Outcome]]
 """Carries out an effect of one kind. It must come back within the lease, and bear to be called
@@ -76,6 +76,19 @@ twice for one effect."""
 
 Handlers = Mapping[str, Handler]
 """By kind of effect."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """An effect that is dead or unknown; the fields are columns, in their order."""
+
+    id: int
+    kind: str
+    key: str
+    state: str
+    payload: str
+    """Empty where it is not kept any more."""
+    origin: str
+    give_up_at: int
 
 
 class Rewritten(msgspec.Struct, frozen=True):
@@ -99,6 +112,13 @@ class Effects(Protocol):
     ) -> int:
         """Take back effects of a stream (of one kind, or of all) that were never handed out and
         whose ``order_at`` is ``begin`` or later, and lies before an instant; returns how many.
+        """
+
+    def recall(self, scope: Scope, kind: str, friend: int, message: str) -> int:
+        """Clear the payloads of what is of one kind, has not ended, was asked for with the event
+        of a friend's message, and names that message; returns how many.
+
+        What is cleared ends where it is carried out.
         """
 
 
@@ -130,16 +150,25 @@ class Deliveries(Protocol):
         """
 
     def rewrite(self, scope: Scope, rewritten: Sequence[Rewritten]) -> None:
-        """Keep what claimed effects became before their first attempt."""
-
-    def resend(self, scope: Scope, effect: int, now: int) -> Resent:
-        """Let an effect that is dead or unknown begin anew, if it can."""
+        """Keep what claimed effects became before their first attempt; not of those that were
+        taken from their worker meanwhile.
+        """
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         """Clear what ended before an instant, at most ``limit``; returns how many.
 
         ``what`` is ``outbox-texts`` (payloads) or ``outbox`` (whole effects).
         """
+
+
+class Resending(Protocol):
+    """What people need whose effect failed."""
+
+    def failed(self, scope: Scope, effect: int) -> Ended | None:
+        """An effect that is dead or unknown, locked."""
+
+    def resend(self, scope: Scope, effect: int, payload: str, now: int, give_up_at: int) -> None:
+        """Let it begin anew, due at ``now``."""
 
 
 class Stops(Protocol):
@@ -155,7 +184,7 @@ class Stops(Protocol):
         """Let them go on; whether they were halted."""
 
 
-class Outbox(Effects, Deliveries, Protocol):
+class Outbox(Effects, Deliveries, Resending, Protocol):
     """The outbox as a room of a transaction."""
 
     @property

@@ -40,6 +40,8 @@ class Sent(msgspec.Struct, frozen=True):
     """The platform's id of the request; empty until it is accepted."""
     reserved: str = ""
     """The month in which it is promised, as far as that is still known."""
+    error: str = ""
+    """What kept it from being sent."""
 
 
 class StepDue(msgspec.Struct, frozen=True):
@@ -81,6 +83,9 @@ class Recipients(Protocol):
 
     def of(self, scope: Scope, push: int, batch: int, state: RecipientState) -> Sequence[Recipient]:
         """The recipients of a batch that are in a state, by id."""
+
+    def standing(self, scope: Scope, channel: str, users: Sequence[str]) -> Sequence[Recipient]:
+        """Users and groups of a channel as they are now, as far as they are known, by id."""
 
     def mark(
         self, scope: Scope, push: int, batch: int, state: RecipientState, friends: Sequence[int]

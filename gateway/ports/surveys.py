@@ -41,6 +41,12 @@ class Surveys(Protocol):
     def answer(self, scope: Scope, answers: Sequence[Answered]) -> None:
         """Keep the answers of one friend."""
 
+    def forget(self, scope: Scope, before: int, limit: int) -> int:
+        """Clear texts that were given before an instant, at most ``limit``; returns how many.
+
+        Those of an anonymous survey once its last answer was.
+        """
+
 
 class SurveyRecord(msgspec.Struct, frozen=True):
     """A survey with its figures."""

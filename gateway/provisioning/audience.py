@@ -153,9 +153,9 @@ SEGMENT: tuple[Key, ...] = (
         "filter",
         dict,
         _filter,
-        "all, any and none of lists of tags and of further filters, and followed_since, "
-        "followed_before (days), followed_within, active_within (24 hours each), entry (a link); "
-        "all that is written must hold. Without any: all friends.",
+        "all, any and none of lists of tags and of further filters, and tag (one), "
+        "followed_since, followed_before (days), followed_within, active_within (24 hours each), "
+        "entry (a link); all that is written must hold. Without any: all friends.",
         example={"all": ["lunch", {"followed_within": 30}], "none": ["staff"]},
         required=True,
     ),

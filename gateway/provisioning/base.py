@@ -75,5 +75,21 @@ def instant(value: datetime, _: Path) -> int:
     return micros(value)
 
 
+def ours_in(value: Any, kind: str) -> Iterator[str]:
+    """The ids that message objects of ours of one ``kind`` (coupon, card, survey) have, anywhere in
+    the values of an entity.
+    """
+    if isinstance(value, dict):
+        if value.get("type") == kind and isinstance(value.get(kind), str):
+            yield value[kind]
+        for each in value.values():
+            yield from ours_in(each, kind)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from ours_in(each, kind)
+    elif hasattr(value, "messages"):  # a rule or a step, as the store gives it back
+        yield from ours_in(value.messages, kind)
+
+
 ADVERTISER_KEY = Key("advertiser", str, id_of, "Whose it is.", example="acme", required=True)
 """The key of every entity that belongs to one."""

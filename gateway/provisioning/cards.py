@@ -8,7 +8,16 @@ from typing import Any
 from gateway.domain.cards import SAME, Reward, ShopCard
 from gateway.domain.coupons.coupon import Coupon
 from gateway.domain.line.channel import Channel
-from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Entry, Everything, Table, id_of
+from gateway.domain.surveys import Survey
+from gateway.provisioning.base import (
+    ADVERTISER_KEY,
+    REMOVED,
+    Entry,
+    Everything,
+    Table,
+    id_of,
+    ours_in,
+)
 from gateway.tomlfile import Key, Secret, Wrong, anything, entries, line, one_of, printable, whole
 
 _MOST_POINTS = 50
@@ -108,12 +117,15 @@ def _build(values: dict[str, Any]) -> ShopCard:
 def _check(everything: Everything) -> Iterator[str]:
     cards = everything[ShopCard.table]
     for name, entry in cards.items():
+        coupons = everything.get(Coupon.table, {})
         if not entry.place:
+            yield from _still_rewarded(name, entry, coupons)
             continue
         yield from _numbers(entry)
-        yield from _rewarded(entry, everything.get(Coupon.table, {}))
+        yield from _rewarded(entry, coupons)
         yield from _of_channel(entry, everything[Channel.table])
         yield from _handed_on(name, entry, cards)
+    yield from _named(everything)
 
 
 def _numbers(entry: Entry) -> Iterator[str]:
@@ -163,6 +175,14 @@ def _rewarded(entry: Entry, coupons: Mapping[str, Entry]) -> Iterator[str]:
             yield from _coupon(f"{place}.coupon", name, entry, coupons.get(name))
 
 
+def _still_rewarded(name: str, entry: Entry, coupons: Mapping[str, Entry]) -> Iterator[str]:
+    """What becomes of the coupons of a card that no file describes, but the store holds."""
+    for ordinal, reward in enumerate(entry.values["rewards"], 1):
+        if reward.coupon:
+            place = f"shop_card {name}: rewards[{ordinal}].coupon"
+            yield from _coupon(place, reward.coupon, entry, coupons.get(reward.coupon))
+
+
 def _coupon(place: str, name: str, card: Entry, coupon: Entry | None) -> Iterator[str]:
     if coupon is None:
         yield line(place, name, Wrong("does not exist", "describe it in a file, or name another"))
@@ -170,6 +190,9 @@ def _coupon(place: str, name: str, card: Entry, coupon: Entry | None) -> Iterato
         yield line(place, name, Wrong("is another advertiser's", "name one of the same"))
     elif coupon.values.get("kind") == "line":
         wrong = Wrong("is LINE's own, which cannot be issued to one friend", "name one of ours")
+        yield line(place, name, wrong)
+    elif coupon.values.get("lottery"):
+        wrong = Wrong("is a lottery, and a reward is earned for certain", "name another")
         yield line(place, name, wrong)
 
 
@@ -203,6 +226,27 @@ def _handed_on(name: str, entry: Entry, cards: Mapping[str, Entry]) -> Iterator[
     if after == name == min(each for each in way if cards[each].place):  # told once
         wrong = Wrong("comes back to this card", "write same for the last of them")
         yield line(place, entry.values["next"], wrong)
+
+
+def _named(everything: Everything) -> Iterator[str]:
+    """Messages of channels and surveys that name a card which will not be there, or is another
+    channel's. Steps look for themselves.
+    """
+    cards = everything[ShopCard.table]
+    for table in (Channel.table, Survey.table):
+        for key, entry in everything.get(table, {}).items():
+            channel = key if table == Channel.table else entry.values.get("channel")
+            for name in sorted(set(ours_in(entry.values, "card"))):
+                card = cards.get(name)
+                if card is None:
+                    wrong = Wrong(
+                        "a message names it, and it does not exist", "add a [[shop_card]]"
+                    )
+                elif card.values.get("channel") != channel:
+                    wrong = Wrong("a message names it, and it is another channel's", "name another")
+                else:
+                    continue
+                yield line(f"{entry.place or f'{table} {key}'}: card", name, wrong)
 
 
 TABLE = Table(

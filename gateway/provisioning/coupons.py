@@ -20,6 +20,7 @@ from gateway.provisioning.base import (
     Table,
     id_of,
     instant,
+    ours_in,
     perhaps_id,
 )
 from gateway.tomlfile import Check, Key, Wrong, anything, line, one_of, printable, whole
@@ -345,7 +346,7 @@ def _named(everything: Everything) -> Iterator[str]:
     """Messages of channels that name a coupon which will not be there."""
     coupons = everything[Coupon.table]
     for channel_id, channel in everything.get(_CHANNELS, {}).items():
-        for name in sorted(set(_coupons_in(channel.values))):
+        for name in sorted(set(ours_in(channel.values, "coupon"))):
             coupon = coupons.get(name)
             if coupon is None:
                 wrong = Wrong("a message names it, and it does not exist", "add a [[coupon]]")
@@ -354,20 +355,6 @@ def _named(everything: Everything) -> Iterator[str]:
             else:
                 continue
             yield line(f"{channel.place or f'line_channel {channel_id}'}: coupon", name, wrong)
-
-
-def _coupons_in(value: Any) -> Iterator[str]:
-    """The coupons that messages anywhere in ``value`` name."""
-    if isinstance(value, dict):
-        if value.get("type") == "coupon" and isinstance(value.get("coupon"), str):
-            yield value["coupon"]
-        for each in value.values():
-            yield from _coupons_in(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _coupons_in(each)
-    elif hasattr(value, "messages"):  # a rule, as the store gives it back
-        yield from _coupons_in(value.messages)
 
 
 TABLE = Table(Coupon, COUPON, _build, check=_check)

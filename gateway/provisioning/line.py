@@ -12,6 +12,7 @@ from gateway.domain.line.channel import ALWAYS, Channel, Forward, Message, Rule,
 from gateway.domain.line.forwarding import is_public_url
 from gateway.domain.line.keywords import check_keywords
 from gateway.domain.line.messages import problems_of
+from gateway.domain.line.texts import WRITTEN
 from gateway.domain.links import replaced
 from gateway.provisioning.audience import tag_of, tags_of
 from gateway.provisioning.base import (
@@ -58,9 +59,16 @@ def messages(value: list[Any], _: Path) -> tuple[Message, ...]:
     """Message objects that the platform takes, once short links stand for their names."""
     found = problems_of(replaced(value, lambda _: _SAMPLE))
     if found:
-        shown = " · ".join(found[:_MOST_SHOWN])
+        shown = " · ".join(map(_as_in_files, found[:_MOST_SHOWN]))
         raise Wrong("cannot be sent", f"mend: {shown}")
     return tuple(value)
+
+
+def _as_in_files(problem: str) -> str:
+    """A problem in the words of files: these count from 1, and have links beside variables."""
+    path, colon, told = problem.partition(": ")
+    path = re.sub(r"\[(\d+)\]", lambda place: f"[{int(place[1]) + 1}]", path)
+    return path + colon + told.replace(WRITTEN, f"{WRITTEN} or {{link:…}}")
 
 
 def perhaps_messages(value: list[Any], folder: Path) -> tuple[Message, ...]:
@@ -78,6 +86,21 @@ def _forward_url(value: str, _: Path) -> str:
     if not is_public_url(value):
         remedy = 'write it like "https://tool.example.jp/hook"'
         raise Wrong("is not a public https address", remedy)
+    return value
+
+
+_span_of_hours = _shaped(
+    r"(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?",
+    "a span of hours",
+    "21:00-09:00",
+)
+
+
+def _quiet(value: str, folder: Path) -> str:
+    """A span of hours that has a length, or nothing."""
+    begin, _, end = str(_span_of_hours(value, folder)).partition("-")
+    if value and begin == end:
+        raise Wrong("ends where it begins", 'write it like "21:00-09:00", or leave it out')
     return value
 
 
@@ -244,11 +267,7 @@ LINE_CHANNEL: tuple[Key, ...] = (
     Key(
         "quiet",
         str,
-        _shaped(
-            r"(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?",
-            "a span of hours",
-            "21:00-09:00",
-        ),
+        _quiet,
         "When nothing is pushed.",
         "",
     ),

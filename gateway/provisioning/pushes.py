@@ -80,19 +80,19 @@ STEP_SERIES: tuple[Key, ...] = (
 
 
 def _check(everything: Everything) -> Iterator[str]:
-    for entry in everything[StepSeries.table].values():
+    for name, entry in everything[StepSeries.table].items():
+        yield from _named(name, entry, everything)
         if not entry.place:
             continue
         yield from of_channel(entry, everything)
-        yield from _named(entry, everything)
         trigger = entry.values.get("trigger", "")
         if trigger.removeprefix("tag:") in entry.values.get("stop_on", ()):
             wrong = Wrong("is in stop_on, too", "take it out of one of the two")
             yield line(f"{entry.place}: trigger", trigger, wrong)
 
 
-def _named(entry: Entry, everything: Everything) -> Iterator[str]:
-    """What messages name that is not there, or is somebody else's."""
+def _named(series: str, entry: Entry, everything: Everything) -> Iterator[str]:
+    """What messages name that will not be there, or is somebody else's."""
     steps: Sequence[Step] = entry.values.get("steps", ())
     found = {(Link.table, name) for step in steps for name in named_in(step.messages)}
     for message in (message for step in steps for message in step.messages):
@@ -105,9 +105,11 @@ def _named(entry: Entry, everything: Everything) -> Iterator[str]:
             wrong = Wrong(f"names no {table}", "describe it in a file, or name another")
         elif named.values.get("advertiser") != entry.values.get("advertiser"):
             wrong = Wrong(f"is another advertiser's {table}", "name one of the same")
+        elif named.values.get("channel") not in ("", None, entry.values.get("channel")):
+            wrong = Wrong(f"is another channel's {table}", "name one of the same")
         else:
             continue
-        yield line(f"{entry.place}: steps", name, wrong)
+        yield line(f"{entry.place or f'step_series {series}'}: steps", name, wrong)
 
 
 TABLE = Table(

@@ -19,6 +19,7 @@ from gateway.provisioning.base import (
     Table,
     id_of,
     instant,
+    ours_in,
 )
 from gateway.provisioning.line import perhaps_messages
 from gateway.tomlfile import Check, Key, Wrong, anything, entries, line, one_of, printable, whole
@@ -219,7 +220,7 @@ def _named(everything: Everything) -> Iterator[str]:
     for table in (Channel.table, StepSeries.table):
         for key, entry in everything.get(table, {}).items():
             channel = key if table == Channel.table else entry.values.get("channel")
-            for name in sorted(set(_surveys_in(entry.values))):
+            for name in sorted(set(ours_in(entry.values, "survey"))):
                 survey = surveys.get(name)
                 if survey is None:
                     wrong = Wrong("a message names it, and it does not exist", "add a [[survey]]")
@@ -228,20 +229,6 @@ def _named(everything: Everything) -> Iterator[str]:
                 else:
                     continue
                 yield line(f"{entry.place or f'{table} {key}'}: survey", name, wrong)
-
-
-def _surveys_in(value: Any) -> Iterator[str]:
-    """The surveys that messages anywhere in ``value`` name."""
-    if isinstance(value, dict):
-        if value.get("type") == "survey" and isinstance(value.get("survey"), str):
-            yield value["survey"]
-        for each in value.values():
-            yield from _surveys_in(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _surveys_in(each)
-    elif hasattr(value, "messages"):  # a rule or a step, as the store gives it back
-        yield from _surveys_in(value.messages)
 
 
 TABLE = Table(

@@ -12,6 +12,7 @@ from gateway.domain.values import EVERYBODY, SECOND, Draw, Seed
 from gateway.ports import Fact, Transaction
 from gateway.usecases.card_codes import page_of
 from gateway.usecases.card_points import happened
+from gateway.usecases.faults import FAULTS, put_aside
 from gateway.usecases.notices import notice_to
 
 AT_ONCE = 50
@@ -54,7 +55,7 @@ def notice(tx: Transaction, round_: Noticing) -> tuple[int, Sequence[Fact]]:
 
     By day alone: in a channel's quiet hours none of its holders is looked at.
     """
-    draw, left = round_.seed.draw(), AT_ONCE
+    draw, left, facts = round_.seed.draw(), AT_ONCE, list[Fact]()
     for design in tx.entities.all(EVERYBODY, ShopCard):
         channel = tx.entities.find(EVERYBODY, Channel, design.channel)
         if not design.notice_days or channel is None or not left:
@@ -68,9 +69,12 @@ def notice(tx: Transaction, round_: Noticing) -> tuple[int, Sequence[Fact]]:
             if card is None or card.state != "active":
                 continue
             tx.cards.save(EVERYBODY, msgspec.structs.replace(card, noticed_at=card.expires_at))
-            if round_.now < card.expires_at:
-                _push(tx, design, card, draw, round_.now)
-    return AT_ONCE - left, ()
+            try:
+                if round_.now < card.expires_at:
+                    _push(tx, design, card, draw, round_.now)
+            except FAULTS:
+                facts.append(put_aside(card.advertiser, "card-notice"))
+    return AT_ONCE - left, facts
 
 
 def _held(tx: Transaction, due: Card) -> Card | None:

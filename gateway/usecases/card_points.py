@@ -1,7 +1,6 @@
 """Shop cards: what every way of giving points has in common."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 
@@ -9,7 +8,6 @@ from gateway.domain.cards import (
     SAME,
     Action,
     Card,
-    Earned,
     Given,
     Grant,
     ShopCard,
@@ -26,6 +24,12 @@ from gateway.usecases import coupons
 IDS_A_SCAN = 128
 """So many ids may be needed where points are given: cards, lines of the ledger, coupons."""
 
+MOST_TICKETS = 64
+"""So many coupons one scan hands out; what is owed beyond comes with the next one."""
+
+_LOOKED_AT = 200
+"""So many rewards that are owed a scan looks at."""
+
 MOST_AT_ONCE = 10
 """Points that a code gives, or a person, at the most."""
 
@@ -35,8 +39,10 @@ class Prize(msgspec.Struct, frozen=True):
 
     at: int
     text: str
-    url: str
+    url: str = ""
     """The page of the coupon, where there is one."""
+    is_owed: bool = False
+    """Whether the coupon could not be handed out now: it comes with later points."""
 
 
 class Stand(msgspec.Struct, frozen=True):
@@ -63,9 +69,20 @@ class Scanned(msgspec.Struct, frozen=True):
 
 
 def give(
-    tx: Transaction, channel: Channel, root: ShopCard, friend: Friend, grant: Grant, draw: Draw
+    tx: Transaction,
+    channel: Channel,
+    root: ShopCard,
+    friend: Friend,
+    grant: Grant,
+    draw: Draw,
+    *,
+    is_shown: bool = True,
 ) -> tuple[Scanned, list[Fact]] | Refusal:
-    """Give points to a friend whom this transaction holds; ``draw`` has :data:`IDS_A_SCAN` ids."""
+    """Give points to a friend whom this transaction holds; ``draw`` has :data:`IDS_A_SCAN` ids.
+
+    Where nothing of it is shown to anybody, coupons that are earned stay owed: they come with the
+    next points that are.
+    """
     held = tx.cards.held(EVERYBODY, root.id, friend.id)
     given = decide(_designs(tx, root), root, friend.id, held, grant, draw.id)
     if isinstance(given, Refusal):
@@ -75,12 +92,11 @@ def give(
     for entry in given.entries:
         tx.cards.append(EVERYBODY, entry)
     facts = list(_facts(root, given))
-    prizes = []
-    for earned in given.earned:
-        if tx.cards.earn(EVERYBODY, earned, grant.at):
-            prize, more = _prize(tx, channel, friend, earned, draw, grant.at)
-            prizes.append(prize)
-            facts += more
+    prizes = _earned(tx, given, grant.at)
+    if is_shown:
+        handed, more = _handed_out(tx, channel, root, friend, given, draw, grant.at)
+        prizes += handed
+        facts += more
     scanned = Scanned(
         points=sum(entry.points for entry in given.entries),
         stand=shown(tx, root, given.card),
@@ -90,28 +106,41 @@ def give(
     return scanned, facts
 
 
-def _prize(
-    tx: Transaction, channel: Channel, friend: Friend, earned: Earned, draw: Draw, now: int
-) -> tuple[Prize, list[Fact]]:
-    text, url = earned.text, ""
-    facts: list[Fact] = []
-    if earned.coupon:
-        messages, facts = coupons.offer(tx, channel, friend, earned.coupon, draw, now)
-        url = next(_addresses(messages), "")
-        coupon = tx.entities.find(EVERYBODY, Coupon, earned.coupon)
-        text = text or (coupon.title if coupon else "")
-    return Prize(earned.at, text, url), facts
+def _earned(tx: Transaction, given: Given, now: int) -> list[Prize]:
+    """Keep what was earned, each reward once a card; those that are words alone."""
+    return [
+        Prize(earned.at, earned.text)
+        for earned in given.earned
+        if tx.cards.rewards.earn(EVERYBODY, earned, now) and not earned.coupon
+    ]
 
 
-def _addresses(part: Any) -> Iterator[str]:
-    """What the buttons of messages open."""
-    if isinstance(part, Mapping):
-        if isinstance(part.get("uri"), str):
-            yield part["uri"]
-        part = list(part.values())
-    if isinstance(part, Sequence) and not isinstance(part, str):
-        for each in part:
-            yield from _addresses(each)
+def _handed_out(
+    tx: Transaction,
+    channel: Channel,
+    root: ShopCard,
+    friend: Friend,
+    given: Given,
+    draw: Draw,
+    now: int,
+) -> tuple[list[Prize], list[Fact]]:
+    """Hand out the coupons that are owed, of this time and of earlier ones."""
+    prizes, facts, tickets = list[Prize](), list[Fact](), 0
+    new = {(earned.card.id, earned.at) for earned in given.earned}
+    for owed in reversed(tx.cards.rewards.owed(EVERYBODY, root.id, friend.id, _LOOKED_AT)):
+        coupon = tx.entities.find(EVERYBODY, Coupon, owed.coupon)
+        text = owed.text or (coupon.title if coupon else "")
+        ticket, more = None, list[Fact]()
+        if tickets < MOST_TICKETS:
+            ticket, more = coupons.reward(tx, channel, friend, owed, draw, now)
+        if ticket is not None:
+            tickets += 1
+            tx.cards.rewards.settle(EVERYBODY, owed, ticket.id)
+            prizes.append(Prize(owed.at, text, coupons.url_of(tx, ticket)))
+            facts += more
+        elif (owed.card, owed.at) in new:  # it is said once, not at every scan
+            prizes.append(Prize(owed.at, text, is_owed=True))
+    return prizes, facts
 
 
 def _facts(root: ShopCard, given: Given) -> Iterator[Fact]:

@@ -162,12 +162,12 @@ def _refused(
 def befriended(
     tx: Transaction, channel: Channel, friend: Friend, draw: Draw, now: int
 ) -> list[Fact]:
-    """Give what was scanned before the friendship, the same day."""
-    return _befriended(tx, channel, friend, draw, now)[1]
+    """Give what was scanned before the friendship, the same day; nobody is shown it."""
+    return _befriended(tx, channel, friend, draw, now, is_shown=False)[1]
 
 
 def _befriended(
-    tx: Transaction, channel: Channel, friend: Friend, draw: Draw, now: int
+    tx: Transaction, channel: Channel, friend: Friend, draw: Draw, now: int, *, is_shown: bool
 ) -> tuple[Scanned, list[Fact]]:
     scanned, facts = Scanned(pending=True), list[Fact]()
     for record in tx.card_codes.pending(EVERYBODY, channel.id, friend.user):
@@ -177,7 +177,8 @@ def _befriended(
             continue
         # Its ids were set aside when it was scanned: a follow has few of its own.
         own = Seed(record.first_id, IDS_A_SCAN, draw.token().encode()).draw()
-        result = give(tx, channel, root, friend, _grant(record, now), own)
+        grant = _grant(record, now)
+        result = give(tx, channel, root, friend, grant, own, is_shown=is_shown)
         if isinstance(result, Refusal):
             tx.card_codes.settle(EVERYBODY, record.nonce, "lapsed")
             scanned, more = _refused(tx, root, result, friend)
@@ -223,7 +224,7 @@ def confirm(tx: Transaction, befriending: Befriending) -> tuple[Scanned, Sequenc
             language=befriending.language,
         )
         tx.line.save(EVERYBODY, friend)
-    return _befriended(tx, channel, friend, draw, at)
+    return _befriended(tx, channel, friend, draw, at, is_shown=True)
 
 
 # --- for messages ---

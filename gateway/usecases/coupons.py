@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from gateway.domain.cards import day_of
+from gateway.domain.cards import Owed, day_of
 from gateway.domain.coupons import messages, tickets
 from gateway.domain.coupons.coupon import ODDS_OF, Coupon
 from gateway.domain.coupons.tickets import Action, State, Ticket
@@ -69,10 +69,7 @@ def _offer(
     facts: list[Fact] = []
     if outcome == "new":
         ticket = _drawn(coupon, channel, friend, draw, now)
-        tx.coupons.save(EVERYBODY, ticket)
-        facts.append(counted(coupon.advertiser, "lost" if ticket.state == "lost" else "issued"))
-        if ticket.state != "lost":
-            facts += audience.tag(tx, friend, coupon.tags, now, f"coupon:{coupon.id}")
+        facts = _keep(tx, coupon, ticket, friend)
     if ticket is None:
         return messages.refusal_message(coupon, outcome, friend.language), refused
     if ticket.state == "lost":
@@ -82,12 +79,41 @@ def _offer(
     return messages.ticket_message(coupon, ticket, url_of(tx, ticket), friend.language), facts
 
 
+def reward(
+    tx: Transaction, channel: Channel, friend: Friend, owed: Owed, draw: Draw, now: int
+) -> tuple[Ticket | None, list[Fact]]:
+    """A new ticket for a reward that a friend has earned on a shop card; takes one id of ``draw``.
+
+    ``None`` where there is none to be had now: the coupon is gone, early, over or sold out.
+    The friend must be loaded, and so locked.
+    """
+    coupon = tx.entities.find(EVERYBODY, Coupon, owed.coupon)
+    if coupon is None or coupon.advertiser != channel.advertiser:
+        return None, []
+    issued = 0 if coupon.total is None else tx.coupons.issued(EVERYBODY, coupon)
+    if not tickets.may_reward(coupon, issued, now):
+        return None, []
+    ticket = _drawn(coupon, channel, friend, draw, now, owed.card)
+    return ticket, _keep(tx, coupon, ticket, friend)
+
+
+def _keep(tx: Transaction, coupon: Coupon, ticket: Ticket, friend: Friend) -> list[Fact]:
+    """Keep a new ticket, and what follows of it."""
+    tx.coupons.save(EVERYBODY, ticket)
+    if ticket.state == "lost":
+        return [counted(coupon.advertiser, "lost")]
+    tagged = audience.tag(tx, friend, coupon.tags, ticket.issued_at, f"coupon:{coupon.id}")
+    return [counted(coupon.advertiser, "issued"), *tagged]
+
+
 def url_of(tx: Transaction, ticket: Ticket) -> str:
     """The address of a ticket's page."""
     return f"{tx.public_url}/c/{ticket.token}"
 
 
-def _drawn(coupon: Coupon, channel: Channel, friend: Friend, draw: Draw, now: int) -> Ticket:
+def _drawn(
+    coupon: Coupon, channel: Channel, friend: Friend, draw: Draw, now: int, card: int = 0
+) -> Ticket:
     luck = draw.below(ODDS_OF) if coupon.is_drawn_by_us else None
     state: State = "sent" if coupon.kind == "line" else "issued"
     if luck is not None and not coupon.is_won_by(luck):
@@ -106,6 +132,7 @@ def _drawn(coupon: Coupon, channel: Channel, friend: Friend, draw: Draw, now: in
         expires_at=expires_at,
         luck=luck,
         remind_at=tickets.reminder(coupon, expires_at, now) if state == "issued" else 0,
+        card=card,
     )
 
 

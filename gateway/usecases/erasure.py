@@ -8,8 +8,10 @@ from gateway.domain.line.friends import stream_of
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.ports.pushes import Recipient
 from gateway.usecases import steps
 from gateway.usecases.contents import withdraw
+from gateway.usecases.leaving import leave
 
 
 class Erasing(msgspec.Struct, frozen=True):
@@ -39,6 +41,9 @@ def erase(tx: Transaction, wish: Erasing) -> tuple[Mapping[str, int], Sequence[F
     for content in contents:
         facts += withdraw(tx, content, "erased")
     steps.end(tx, friend.id, "blocked", wish.now)
+    nobody = Recipient(friend.id, friend.user, can_receive=False, has_stopped=False)
+    for open_ in tx.erasure.expecting(EVERYBODY, friend):
+        leave(tx, open_.key, open_.origin, msgspec.json.decode(open_.payload), (nobody,))
     tx.outbox.cancel(EVERYBODY, stream_of(friend.channel, friend.user))
     cleared = {**tx.erasure.erase(EVERYBODY, friend, wish.now), "contents": len(contents)}
     tx.access.audit(

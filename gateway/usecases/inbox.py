@@ -9,12 +9,13 @@ from gateway.domain.effects import Effect
 from gateway.domain.line import conversations
 from gateway.domain.line.channel import Channel, Message
 from gateway.domain.line.friends import Friend, stream_of
-from gateway.domain.line.messages import problems_of
 from gateway.domain.line.quota import month_of
 from gateway.domain.values import EVERYBODY, Draw, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
 from gateway.ports.inbox import Note, Template
+from gateway.usecases.messages import check_messages
+from gateway.usecases.sending import is_ours
 
 IDS = 1
 """So many ids one wish may need."""
@@ -80,7 +81,7 @@ def send(tx: Transaction, wish: Sending) -> tuple[Sent, tuple[Fact, ...]]:
 
     Raises:
         Refused: there is no such friend, or nothing reaches them; what is to be sent is none of
-            the platform's messages; or the month is used up.
+            the platform's messages, or names what the channel has not; or the month is used up.
     """
     friend = _found(tx, wish)
     channel = tx.entities.find(EVERYBODY, Channel, friend.channel)
@@ -89,6 +90,10 @@ def send(tx: Transaction, wish: Sending) -> tuple[Sent, tuple[Fact, ...]]:
     if friend.state in ("blocked", "left"):
         raise Refused(Refusal.FRIEND_GONE, "they have blocked the channel, or left")
     messages = _messages(tx, wish, friend)
+    check_messages(tx, channel.advertiser, channel.id, messages)
+    if friend.is_group and any(map(is_ours, messages)):
+        detail = "messages: coupons, cards and surveys are for one friend, not for a group"
+        raise Refused(Refusal.MESSAGE_INVALID, detail)
     month = tx.outbox.quotas.find(EVERYBODY, channel.id, month_of(wish.at))
     left = month.left if month else None
     if left == 0:
@@ -115,24 +120,12 @@ def _messages(tx: Transaction, wish: Sending, friend: Friend) -> Sequence[Messag
         ):
             raise Refused(Refusal.UNKNOWN_REFERENCE, "no such template for this channel")
         messages = _decode(template.messages)
-    check(messages)
     return messages
 
 
 def _literal(text: str) -> str:
     """A text whose braces mean no variables."""
     return text.replace("{", "{{").replace("}", "}}")
-
-
-def check(messages: Sequence[Message]) -> None:
-    """Go on only with messages that the platform takes.
-
-    Raises:
-        Refused: they are none; the detail tells the first mistake.
-    """
-    found = problems_of(messages)
-    if found:
-        raise Refused(Refusal.MESSAGE_INVALID, found[0])
 
 
 def _push(
@@ -200,6 +193,10 @@ def hand_over(tx: Transaction, wish: Handover) -> tuple[None, tuple[Fact, ...]]:
 # --- notes ---
 
 
+FORGET_AT_ONCE = 500
+"""Notes that one unit takes away."""
+
+
 class NewNote(Wish, frozen=True, kw_only=True):
     """What is to be remembered of a friend."""
 
@@ -243,6 +240,11 @@ def drop_note(tx: Transaction, wish: OldNote) -> tuple[None, tuple[Fact, ...]]:
     return None, NOTHING
 
 
+def forget_notes(tx: Transaction, before: int) -> tuple[int, tuple[Fact, ...]]:
+    """Take away what staff noted before an instant, a bounded piece at a time; returns how many."""
+    return tx.inbox.forget_notes(EVERYBODY, before, FORGET_AT_ONCE), NOTHING
+
+
 # --- templates ---
 
 
@@ -266,9 +268,8 @@ def save_template(tx: Transaction, draft: Draft) -> tuple[Template, tuple[Fact, 
 
     Raises:
         Refused: there is none to be changed; the channel is not the advertiser's; or the messages
-            are none.
+            are none, or name what the channel, or the advertiser, has not.
     """
-    check(draft.messages)
     if draft.id is None:
         channel = tx.entities.find(EVERYBODY, Channel, draft.channel) if draft.channel else None
         if draft.channel and (channel is None or channel.advertiser != draft.advertiser):
@@ -277,6 +278,7 @@ def save_template(tx: Transaction, draft: Draft) -> tuple[Template, tuple[Fact, 
     else:
         known = _template(tx, draft.scope, draft.id)
         id_, advertiser, of_channel = known.id, known.advertiser, known.channel
+    check_messages(tx, advertiser, of_channel, draft.messages)
     written = _encode(draft.messages).decode()
     template = Template(id_, advertiser, of_channel, draft.name, written, draft.at, draft.actor)
     tx.inbox.save_template(EVERYBODY, template)

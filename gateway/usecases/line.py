@@ -12,6 +12,7 @@ from gateway.domain.line.events import KINDS, Event
 from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.surveys import PREFIX
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Draw, Seed
+from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
 from gateway.ports.line import Kept
 from gateway.usecases import audience, cards, contents, forwarding, surveys
@@ -59,8 +60,7 @@ def record(tx: Transaction, incoming: Incoming) -> tuple[int, list[Fact]]:
         notes = incoming.notes
         facts += [Counted(channel.advertiser, "line_notes_total", (note,)) for note in notes]
     if incoming.forward and (new or not incoming.events):  # the console's ping has none
-        is_ping = not incoming.events
-        forwarding.send_on(tx, channel, incoming.forward, now, draw, is_ping=is_ping)
+        forwarding.send_on(tx, channel, incoming.forward, incoming.events, now, draw)
     return new, facts
 
 
@@ -87,9 +87,10 @@ def _record(tx: Transaction, channel: Channel, event: Event, now: int, draw: Dra
         if event.unsent:
             tx.line.blank(EVERYBODY, friend.id, event.unsent)
             facts += contents.unsent(tx, channel, event.unsent)
+            forwarding.unsent(tx, friend.id, event.unsent)
         decision = decide(channel, friend, event)
         tx.line.save(EVERYBODY, decision.friend)
-        facts += _other_rooms(tx, channel, event, decision, now, draw)
+        facts += _other_rooms(tx, channel, event, friend, decision, now, draw)
         is_pressed = event.known and event.data.startswith(PREFIX)
         if is_pressed and may_answer(channel, friend, event):
             messages, told = surveys.pressed(tx, channel, friend, event.data, draw, now)
@@ -106,13 +107,18 @@ def _friend(tx: Transaction, channel: Channel, event: Event, now: int, draw: Dra
     user = event.place or event.user
     if not user:
         return None
-    return tx.line.friend(EVERYBODY, channel.id, user) or Friend(
+    known = tx.line.friend(EVERYBODY, channel.id, user)
+    return known or _new(channel, user, event.at or now, draw, is_group=bool(event.place))
+
+
+def _new(channel: Channel, user: str, at: int, draw: Draw, *, is_group: bool = False) -> Friend:
+    return Friend(
         channel=channel.id,
         user=user,
         id=draw.id(),
         advertiser=channel.advertiser,
-        first_at=event.at or now,
-        is_group=bool(event.place),
+        first_at=at,
+        is_group=is_group,
     )
 
 
@@ -120,6 +126,7 @@ def _other_rooms(
     tx: Transaction,
     channel: Channel,
     event: Event,
+    before: Friend,
     decision: Decision,
     now: int,
     draw: Draw,
@@ -138,6 +145,9 @@ def _other_rooms(
         facts += audience.left(tx, channel, friend, now)
     elif event.text or event.data:
         audience.said(tx, friend, event.text or event.data, now)
+    if event.kind != "follow" and friend.can_receive and not before.can_receive:
+        # A friend after all, though no new one: what they scanned meanwhile is theirs.
+        facts += cards.befriended(tx, channel, friend, draw, now)
     return facts
 
 
@@ -213,6 +223,47 @@ def keep_profile(tx: Transaction, profile: Profile) -> tuple[None, Sequence[Fact
             ),
         )
     return None, ()
+
+
+# --- friends from before we listened ---
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """Some of those whom the platform lists as friends of a channel."""
+
+    channel: str
+    users: tuple[str, ...]
+    """At most :data:`LISTED_AT_ONCE`."""
+    at: int
+    """When they were asked for: what is known of later stands."""
+    seed: Seed
+    """With an id for each."""
+
+
+LISTED_AT_ONCE = 500
+"""So many friends are taken up in one transaction, behind which webhooks wait."""
+
+
+def take_up(tx: Transaction, listed: Listed) -> tuple[int, Sequence[Fact]]:
+    """Take those for friends of whom nobody told us that they are; returns how many that were.
+
+    They are no new friends: nothing is counted, no series of steps begins, nobody is greeted.
+
+    Raises:
+        Refused: there is no such channel any more.
+    """
+    channel = tx.entities.find(EVERYBODY, Channel, listed.channel)
+    if channel is None:
+        raise Refused(Refusal.NOT_FOUND)
+    draw = listed.seed.draw()
+    known = {each.user: each for each in tx.line.friends(EVERYBODY, channel.id, listed.users)}
+    taken_up = 0
+    for user in dict.fromkeys(listed.users):
+        friend = known.get(user) or _new(channel, user, listed.at, draw)
+        if not friend.can_receive and friend.unfollowed_at < listed.at:
+            tx.line.save(EVERYBODY, _replace(friend, heard_at=listed.at))
+            taken_up += 1
+    return taken_up, ()
 
 
 def forget(tx: Transaction, job: Forget) -> tuple[int, Sequence[Fact]]:

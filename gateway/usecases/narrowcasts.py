@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
-from gateway.domain.pushes import LATE, OVER, PROGRESS, Demographic, Push
+from gateway.domain.pushes import LATE, OVER, PROGRESS, Demographic, Push, Reason
 from gateway.domain.values import EVERYBODY, SECOND, Draw
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
@@ -79,7 +79,8 @@ def _hear(tx: Transaction, push: Push, now: int) -> tuple[Push, Sequence[Fact]]:
     _give_back(tx, push, found)
     if found is not None and found.state == "dead":
         push = _replace(push, closed=1, refused=push.recipients)
-        return over(tx, push, "failed", now, "platform")
+        reason: Reason = "stops" if found.error == "stopped" else "platform"
+        return over(tx, push, "failed", now, reason)
     return over(tx, _replace(push, closed=1, unknown=push.recipients), "failed", now, "unknown")
 
 

@@ -1,19 +1,28 @@
 """The outbox: hand effects out, keep what came of them, and clear them away."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
+from gateway.domain.effects import NEVER
+from gateway.domain.insight import push_of
+from gateway.domain.line.channel import Channel
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
-from gateway.ports.outbox import Claimed, Outcome
+from gateway.ports.outbox import Claimed, Ended, Outcome
+from gateway.usecases.leaving import batch_of
 
 AT_ONCE = 500
 """Effects that one unit of the background lane touches at most."""
 
 LEASE_SECONDS = 15
 """A worker that has not settled an effect after so long has died: another one takes it up."""
+
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.decode
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -65,21 +74,41 @@ class Resend(msgspec.Struct, frozen=True):
 
 
 def resend(tx: Transaction, wish: Resend) -> tuple[None, tuple[Fact, ...]]:
-    """Let an effect begin anew, under the key it had.
+    """Let an effect begin anew, under the key it had, with as much time as it takes.
 
     Where a platform honours that key, what it took within the last day is not sent again; what
-    is older may arrive twice. A person decides, nothing does so by itself.
+    is older may arrive twice. A person decides, nothing does so by itself. What was promised to it
+    of a month went back when it ended: it takes what the month has then, as a reply's push does.
 
     Raises:
-        Refused: there is no such effect, it is neither dead nor unknown, or what it would send was
-            cleared: taken back by whom it answers, erased, or past its retention.
+        Refused: there is no such effect, it is neither dead nor unknown, what it would send was
+            cleared (taken back by whom it answers, erased, or past its retention), or it is a reply
+            whose token has ended.
     """
-    resent = tx.outbox.resend(wish.scope, wish.effect, wish.now)
-    if resent == "none":
+    ended = tx.outbox.failed(wish.scope, wish.effect)
+    if ended is None:
         raise Refused(Refusal.NOT_FOUND, "no effect of that id is dead or unknown")
-    if resent == "blank":
+    if not ended.payload:
         raise Refused(Refusal.PAYLOAD_GONE, "what it would send is not kept any more")
+    payload: dict[str, Any] = _decode(ended.payload)
+    give_up_at = NEVER
+    if ended.kind == "line.reply":
+        channel = tx.entities.find(EVERYBODY, Channel, payload["channel"])
+        if wish.now >= ended.give_up_at and not (channel and channel.push_instead):
+            raise Refused(Refusal.TOKEN_GONE, "its reply token has ended; write to the friend")
+        give_up_at = ended.give_up_at
+    if _is_given_back(tx, ended):
+        payload.pop("reserved", None)
+    if ended.state == "unknown":
+        payload["fixed"] = True  # the platform may have it, under the same retry key
+    tx.outbox.resend(EVERYBODY, ended.id, _encode(payload).decode(), wish.now, give_up_at)
     return None, ()
+
+
+def _is_given_back(tx: Transaction, ended: Ended) -> bool:
+    """Whether what was reserved for it is not any more: its push has heard how it ended."""
+    push = None if (id_ := push_of(ended.origin)) is None else tx.pushes.find(EVERYBODY, id_)
+    return push is None or batch_of(ended.key) < push.closed
 
 
 class Forget(msgspec.Struct, frozen=True):

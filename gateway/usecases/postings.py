@@ -9,6 +9,7 @@ from gateway.domain.postings import DUE_SECONDS, Posting, State, remind_at, remi
 from gateway.domain.values import EVERYBODY, SECOND, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.usecases.faults import FAULTS, put_aside
 from gateway.usecases.notices import notice_to
 
 REMIND_AT_ONCE = 100
@@ -111,12 +112,15 @@ def remind(tx: Transaction, round_: Reminding) -> tuple[int, Sequence[Fact]]:
     Not somebody who stopped pushes, and nobody while the advertiser's sends are halted: the
     reminder then waits in the outbox, as long as it makes sense.
     """
-    draw = round_.seed.draw()
+    draw, facts = round_.seed.draw(), list[Fact]()
     due = tx.postings.due(EVERYBODY, round_.now, REMIND_AT_ONCE)
     for posting in due:
         tx.postings.save(EVERYBODY, _replace(posting, remind_at=0))
-        _push(tx, posting, draw.id(), round_.now)
-    return len(due), ()
+        try:
+            _push(tx, posting, draw.id(), round_.now)
+        except FAULTS:
+            facts.append(put_aside(posting.advertiser, "posting"))
+    return len(due), facts
 
 
 def _push(tx: Transaction, posting: Posting, id_: int, now: int) -> None:

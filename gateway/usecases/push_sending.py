@@ -14,6 +14,8 @@ import msgspec
 from gateway.domain.audience import EVERYONE, Condition, Segment, decode_filter, encode_filter
 from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
+from gateway.domain.line.friends import stream_of
+from gateway.domain.line.sending import OWN_PUSHES
 from gateway.domain.pushes import (
     AHEAD,
     LATE,
@@ -207,9 +209,9 @@ def _ask(
         _add(tx, push, key, batch, each.user, said[each.friend], now, draw)
 
 
-def _stream(push: Push, key: str) -> str:
+def _stream(push: Push, user: str = "") -> str:
     """Multicasts go one after the other; a push to one friend waits for none to another."""
-    return key if push.singly else f"push/{push.id}"
+    return stream_of(push.channel, user) + OWN_PUSHES if push.singly else f"push/{push.id}"
 
 
 def _key(push: Push, batch: int, friend: int = 0) -> str:
@@ -243,8 +245,8 @@ def _add(
         key=key,
         payload=_encode(payload).decode(),
         due_at=now,
-        stream=_stream(push, key),
-        order_at=batch,
+        stream=_stream(push, to if isinstance(to, str) else ""),
+        order_at=push.id if push.singly else batch,
         give_up_at=now + LATE,
         origin=push.origin,
     )
@@ -269,7 +271,10 @@ def _hear(tx: Transaction, push: Push) -> Push:
 
 def _handed(tx: Transaction, push: Push, batch: int) -> dict[str, list[int]]:
     """The keys of a batch, each with the friends that it is for."""
-    found = tx.pushes.recipients.of(EVERYBODY, push.id, batch, "handed")
+    return _by_key(push, batch, tx.pushes.recipients.of(EVERYBODY, push.id, batch, "handed"))
+
+
+def _by_key(push: Push, batch: int, found: Sequence[Recipient]) -> dict[str, list[int]]:
     by_key: dict[str, list[int]] = {}
     for each in found:
         by_key.setdefault(_key(push, batch, each.friend), []).append(each.friend)
@@ -311,17 +316,25 @@ def take_back(tx: Transaction, push: Push) -> Push:
     if isinstance(push.whom, Demographic):
         return narrowcasts.take_back(tx, push)
     push = _hear(tx, push)
-    open_ = {batch: _handed(tx, push, batch) for batch in range(push.closed, push.handed)}
+    rows = tx.pushes.recipients
+    found = {
+        batch: rows.of(EVERYBODY, push.id, batch, "handed")
+        for batch in range(push.closed, push.handed)
+    }
+    open_ = {batch: _by_key(push, batch, some) for batch, some in found.items()}
     keys = [key for handed in open_.values() for key in handed]
     before = tx.pushes.effects(EVERYBODY, keys)
-    for stream in {_stream(push, key) for handed in open_.values() for key in handed}:
-        tx.outbox.cancel(EVERYBODY, stream)
+    if push.singly:
+        for user in {each.user for some in found.values() for each in some}:
+            tx.outbox.cancel(EVERYBODY, _stream(push, user), "", push.id, push.id + 1)
+    else:
+        tx.outbox.cancel(EVERYBODY, _stream(push))
     after = tx.pushes.effects(EVERYBODY, keys)
     unused: Counter[str] = Counter()
     for batch, handed in open_.items():
         gone = {key: friends for key, friends in handed.items() if key not in after}
         friends = [friend for each in gone.values() for friend in each]
-        tx.pushes.recipients.mark(EVERYBODY, push.id, batch, "taken_back", friends)
+        rows.mark(EVERYBODY, push.id, batch, "taken_back", friends)
         for key, each in gone.items():
             unused[_month(push, before, key)] += len(each)
     give_back(tx, push, unused)

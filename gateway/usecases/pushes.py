@@ -8,10 +8,7 @@ import msgspec
 from gateway.domain.access import Access
 from gateway.domain.audience import Segment
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.messages import problems_of
 from gateway.domain.line.quota import month_of
-from gateway.domain.links import CODE_LENGTH, replaced
-from gateway.domain.provisioning import KIND
 from gateway.domain.pushes import (
     OVER,
     UNITS_A_MONTH,
@@ -27,19 +24,15 @@ from gateway.domain.pushes import (
 from gateway.domain.values import EVERYBODY, SECOND, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
-from gateway.usecases.links import address, missing
+from gateway.usecases.messages import check_messages
 from gateway.usecases.personal import is_personal
 from gateway.usecases.push_quota import over
 from gateway.usecases.push_sending import take_back
-from gateway.usecases.sending import is_ours
 
 MOST_DAYS = 366
 """So far ahead a push may be set up."""
 
 _PAST_SECONDS = 300
-_MOST_TOLD = 3
-_TABLES = {"coupon": "coupon", "card": "shop_card", "survey": "survey"}
-"""In which table of the files our own objects in messages stand."""
 
 
 class NewPush(msgspec.Struct, frozen=True):
@@ -74,9 +67,9 @@ def create(tx: Transaction, new: NewPush) -> tuple[Push, tuple[Fact, ...]]:
     """
     channel = tx.entities.find(new.scope, Channel, new.channel)
     if channel is None:
-        raise Refused(Refusal.UNKNOWN_CHANNEL, "there is no such channel")
+        raise Refused(Refusal.NOT_FOUND, "there is no such channel")
     _check_audience(tx, channel, new)
-    _check_messages(tx, channel, new)
+    check_messages(tx, channel.advertiser, channel.id, new.messages)
     at = _begin(channel, new)
     push = Push(
         id=new.seed.draw().id(),
@@ -121,21 +114,6 @@ def _check_audience(tx: Transaction, channel: Channel, new: NewPush) -> None:
             raise Refused(Refusal.NOT_IN_ONE, "a narrowcast has no aggregation unit")
         if is_personal(new.messages):
             raise Refused(Refusal.NOT_IN_ONE, "a narrowcast is the same for all friends")
-
-
-def _check_messages(tx: Transaction, channel: Channel, new: NewPush) -> None:
-    if missing(tx, new.scope, channel.id, new.messages):
-        raise Refused(Refusal.UNKNOWN_REFERENCE, "messages: the channel has no such link")
-    sample = address(tx.public_url or "https://gateway.example.jp", "0" * CODE_LENGTH)
-    found = problems_of(replaced(new.messages, lambda _: sample))
-    if found:
-        raise Refused(Refusal.MESSAGE_INVALID, " · ".join(found[:_MOST_TOLD]))
-    for message in new.messages:
-        if is_ours(message):
-            kind = message["type"]
-            known = KIND.get(_TABLES[kind])
-            if known is None or tx.entities.find(new.scope, known, message[kind]) is None:
-                raise Refused(Refusal.UNKNOWN_REFERENCE, f"messages: there is no such {kind}")
 
 
 def _begin(channel: Channel, new: NewPush) -> int:

@@ -12,12 +12,15 @@ import msgspec
 
 from gateway.domain.effects import NEVER
 from gateway.domain.line.channel import Channel, Message
-from gateway.domain.line.friends import Friend
+from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.line.messages import render
 from gateway.domain.line.quota import month_of
+from gateway.domain.line.sending import ASIDE, is_unasked, quiet_for
+from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, Draw, Seed
 from gateway.ports import Fact, Transaction, UseCase
 from gateway.ports.outbox import Claimed, Rewritten
+from gateway.usecases.leaving import leave
 from gateway.usecases.links import answered
 from gateway.usecases.quota import move, take_instead
 
@@ -29,6 +32,12 @@ IDS_AN_EFFECT = 16
 
 OVER_QUOTA = "over_quota"
 """The month has no room for it."""
+
+QUIET = "quiet"
+"""The channel's quiet hours have begun."""
+
+HELD = frozenset({OVER_QUOTA, QUIET})
+"""What an effect waits for; whatever else keeps it from being sent is its end."""
 
 OURS = frozenset({"coupon", "card", "survey"})
 """Types of message objects that the platform does not know, or that we fill in."""
@@ -67,13 +76,13 @@ class Prepare(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct):
-    """The same, ready; those that will never be, with the reason; and those that must wait, since
-    the month has no room for what was reserved in an earlier one.
+    """The same, ready; those that will never be, with the reason; and those that must wait, with
+    what for.
     """
 
     ready: list[Claimed]
     dead: list[tuple[Claimed, str]]
-    held: list[Claimed] = []
+    held: list[tuple[Claimed, str]] = []
 
 
 def is_ready(messages: Sequence[Any]) -> bool:
@@ -103,8 +112,8 @@ def preparing(rooms: Rooms) -> UseCase[Prepared]:
         done = Prepared([], [])
         for claimed in job.claimed:
             trouble, ready = unit.prepare(claimed)
-            if trouble == OVER_QUOTA:
-                done.held.append(claimed)
+            if trouble in HELD:
+                done.held.append((ready, trouble))
             elif trouble:
                 done.dead.append((ready, trouble))
             else:
@@ -113,7 +122,7 @@ def preparing(rooms: Rooms) -> UseCase[Prepared]:
             EVERYBODY,
             [
                 Rewritten(c.id, c.kind, c.payload, c.stream, c.give_up_at)
-                for c in (*done.ready, *(dead for dead, _ in done.dead))
+                for c in (*done.ready, *(each for each, _ in (*done.dead, *done.held)))
             ],
         )
         return done, unit.facts
@@ -137,8 +146,13 @@ class _Unit:
         channel = self._tx.entities.find(EVERYBODY, Channel, payload["channel"])
         if channel is None:
             return "no_channel", claimed
+        quiet = quiet_for(claimed.origin, channel.quiet)
+        if after_quiet(quiet, self._now) > self._now:
+            return QUIET, _aside(claimed, payload)
+        if is_unasked(claimed.origin) and (trouble := self._unwanted(claimed, payload)):
+            return trouble, _replace(claimed, payload=_encode(payload).decode())
         if not self._is_reserved(channel, payload):
-            return OVER_QUOTA, claimed
+            return OVER_QUOTA, _replace(claimed, payload=_encode(payload).decode())
         if not payload.get("rendered"):
             payload["messages"] = self._messages(channel, payload)
             payload["rendered"] = True
@@ -154,6 +168,35 @@ class _Unit:
             claimed = _replace(claimed, kind="line.push", stream=late, give_up_at=NEVER)
         return "", _replace(claimed, payload=_encode(payload).decode())
 
+    def _unwanted(self, claimed: Claimed, payload: dict[str, Any]) -> str:
+        """Why nobody wants it any more; empty where somebody does. Of a multicast those who do not
+        leave it, before its first attempt alone: the platform knows a retry key by one body.
+        """
+        tx, to = self._tx, payload.get("to")
+        if to is None:  # the platform chooses who gets it, and cannot be told who stopped
+            if not _may_change(claimed, payload):
+                return ""
+            return "stopped" if tx.pushes.stops.any_of(EVERYBODY, payload["channel"]) else ""
+        if not to:
+            return "nobody_left"
+        if isinstance(to, list) and not _may_change(claimed, payload):
+            return ""
+        if claimed.unclear and payload.get("rendered"):
+            return ""  # it may have arrived: the retry key tells, and sends nothing twice
+        users = to if isinstance(to, list) else [to]
+        known = tx.pushes.recipients.standing(EVERYBODY, payload["channel"], users)
+        wanted = {each.user for each in known if each.can_receive and not each.has_stopped}
+        if len(wanted) == len(users):
+            return ""
+        gone = [each for each in known if each.user not in wanted]
+        if gone:
+            leave(tx, claimed.key, claimed.origin, payload, gone)
+        if wanted:
+            payload["to"] = [user for user in users if user in wanted]
+            return ""
+        payload.pop("reserved", None)  # it was given back
+        return "stopped" if any(each.has_stopped for each in gone) else "blocked"
+
     def _is_reserved(self, channel: Channel, payload: dict[str, Any]) -> bool:
         """See that what was reserved is so in the month in which it is sent."""
         month, reserved = month_of(self._now), payload.get("reserved", "")
@@ -161,8 +204,10 @@ class _Unit:
             return True
         to = payload.get("to")
         count = payload.get("recipients") or (len(to) if isinstance(to, list) else 1)
+        if not move(self._tx, channel, count, reserved, month):
+            return False
         payload["reserved"] = month
-        return move(self._tx, channel, count, reserved, month)
+        return True
 
     def _messages(self, channel: Channel, payload: Mapping[str, Any]) -> list[Message]:
         to = payload.get("user") or payload.get("to")
@@ -195,3 +240,20 @@ class _Unit:
         messages, facts = offer(self._tx, channel, friend, message[kind], self._draw, self._now)
         self.facts += facts
         return messages
+
+
+def _aside(claimed: Claimed, payload: Mapping[str, Any]) -> Claimed:
+    """Out of its friend's stream, where it would hold up what staff write until the morning."""
+    to = payload.get("to")
+    if not isinstance(to, str) or claimed.stream != stream_of(payload["channel"], to):
+        return claimed
+    return _replace(claimed, stream=claimed.stream + ASIDE)
+
+
+def _may_change(claimed: Claimed, payload: Mapping[str, Any]) -> bool:
+    """Whether it is not fixed yet who gets what: by an attempt, or by an earlier life of which
+    nobody knows how it ended. What is not rendered was never sent.
+    """
+    if payload.get("fixed"):
+        return False
+    return not payload.get("rendered") or (claimed.attempts <= 1 and not claimed.unclear)

@@ -27,8 +27,10 @@ from gateway.usecases.personal import is_personal
 AT_ONCE = 500
 """Friends whose steps one unit sends, at most; it needs as many ids."""
 
-_LATEST = 12 * 3600 * SECOND
-"""A step that could not be sent for so long makes no sense any more."""
+_LATEST = 24 * 3600 * SECOND
+"""A step that could not be sent for so long makes no sense any more; the channel's quiet hours may
+be in it.
+"""
 
 _encode = msgspec.json.encode
 _replace = msgspec.structs.replace
@@ -136,7 +138,7 @@ class _Unit:
             messages = series.steps[step].messages
             said = linked(self._tx, messages, _origin(series, step), (0,), self._draw, self._now)
             users = [each.user for each in to]
-            self._send(series, step, "line.multicast", users, said[0], "")
+            self._send(series, step, "line.multicast", users, said[0], f"step/{name}")
         self._tx.pushes.steps.save(EVERYBODY, self._runs)
 
     def _send(

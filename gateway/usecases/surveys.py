@@ -19,6 +19,9 @@ from gateway.usecases.audience import tag
 IDS_A_SUBMISSION = 8
 """So many ids one filled-in page may need: the session, the response, and coupons of the thanks."""
 
+FORGET_AT_ONCE = 500
+"""Texts that one unit clears."""
+
 _UNGUESSED = 2**62
 """Responses of anonymous surveys have ids that tell nothing of their time."""
 
@@ -28,6 +31,14 @@ _replace = msgspec.structs.replace
 def counted(advertiser: str, result: Result) -> Counted:
     """A fact of the metric ``survey_answers_total``."""
     return Counted(advertiser, "survey_answers_total", (result,))
+
+
+def forget(tx: Transaction, before: int) -> tuple[int, Sequence[Fact]]:
+    """Clear texts of before an instant, a bounded piece at a time; returns how many.
+
+    What was chosen stays, and so does that somebody wrote something.
+    """
+    return tx.surveys.forget(EVERYBODY, before, FORGET_AT_ONCE), ()
 
 
 # --- in the chat ---

@@ -117,6 +117,8 @@ def profile(settings: Settings, what: str) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     is_line = what == "line"
     servers.prepare(folder, FEW, servers.shops() if is_line else (), NOWHERE)
+    if is_line:
+        servers.befriend(servers.config_of(folder))
     written = folder / "layers.json"
     command = [sys.executable, "-m", "tests.bench.layers", what, str(written)]
     supply = traffic.said(servers.SHOPS) if is_line else traffic.voices(servers.numbers(FEW))

@@ -148,6 +148,7 @@ class Bench:
         Nothing is answered to it: what goes out to friends has a row of its own.
         """
         settings, folder = self._settings, self._new("line", shops=servers.shops())
+        servers.befriend(servers.config_of(folder))
         supply = traffic.said(servers.SHOPS)
         with servers.gateway(folder) as ours, servers.bare(folder) as bare:
             ours.wait_until_quiet()

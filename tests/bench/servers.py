@@ -14,15 +14,20 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.storage.provisioning import RouteCache
+from adapters.storage.transaction import StoreTransaction
 from gateway import config as configuration
 from gateway import main as wiring
 from gateway.config import Config
 from gateway.domain.line.channel import Channel, Rule
+from gateway.domain.line.friends import Friend
 from gateway.domain.provisioning import Plan
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
+from gateway.domain.values import EVERYBODY, Ids
+from gateway.main.store import connected
 from gateway.usecases.provisioning import difference
-from tests.bench.traffic import ACCOUNT, PUBLIC_URL, SECRET, TOKEN, shop
+from tests.bench.traffic import ACCOUNT, FRIENDS, PUBLIC_URL, SECRET, TOKEN, shop, user
 
 ROOT = Path(__file__).parents[2]
 CORES = sorted(os.sched_getaffinity(0))
@@ -154,6 +159,27 @@ def shops() -> list[Channel]:
         )
         for ordinal in range(SHOPS)
     ]
+
+
+def befriend(config: Config) -> None:
+    """Let each shop know its friends: of whom it hears first, it asks the platform for the name."""
+    ids, now = Ids(1023), time.time_ns() // 1000
+    with connected(config) as (connection, sql):
+        for of in range(SHOPS):
+            tx = StoreTransaction(connection, sql, RouteCache())
+            for friend in range(FRIENDS):
+                known = Friend(
+                    channel=shop(of),
+                    user=f"U{user(of, friend)}",
+                    id=ids.next(now),
+                    advertiser=f"advertiser-{of}",
+                    first_at=now,
+                    followed_at=now,
+                    name="花子",
+                )
+                tx.line.save(EVERYBODY, known)
+            tx.flush()
+            connection.commit()
 
 
 @contextmanager

@@ -177,6 +177,11 @@ def shop(ordinal: int) -> str:
     return f"shop-{ordinal:03}"
 
 
+def user(of: int, friend: int) -> str:
+    """The userId of a friend, without the letter that begins it."""
+    return f"{of:016x}{friend:016x}"
+
+
 def said(shops: int, text: str = _SAID) -> Supply:
     """Texts of friends of so many shops, a webhook with one event each."""
     ids = Ids(random.getrandbits(32))
@@ -186,7 +191,7 @@ def said(shops: int, text: str = _SAID) -> Supply:
         of, friend, at = random.randrange(shops), random.randrange(FRIENDS), next(instants)
         return [
             (_SHOP, shop(of)),
-            (_USER, f"{of:016x}{friend:016x}"),
+            (_USER, user(of, friend)),
             (_EVENT, ids.ulid(at)),
             (_TOKEN_OF_REPLY, random.randbytes(16).hex()),
             (_MESSAGE, ids.message()),

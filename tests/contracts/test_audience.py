@@ -1,6 +1,7 @@
 """What the store keeps of tags, and whom it says a segment holds."""
 
 from contextlib import closing
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -128,6 +129,18 @@ def test_members_come_page_by_page_without_those_who_cannot_receive(desk: Desk) 
             if not after:
                 break
     assert found == [(1,), (), (5, 7), ()]
+
+
+def test_who_can_receive_is_the_same_in_sql_as_in_python(desk: Desk) -> None:
+    """Whatever the order of follow, unfollow and what they wrote."""
+    people = [
+        friend(ordinal, followed_at=came, unfollowed_at=went, heard_at=heard)
+        for ordinal, (came, went, heard) in enumerate(product(range(4), repeat=3), 1)
+    ]
+    desk.befriend(*people)
+    with desk.transaction() as tx:
+        found = tx.audience.members(EVERYBODY, SHOP.id, EVERYONE, NOON, "", 100).friends
+    assert list(found) == [each.id for each in people if each.can_receive]
 
 
 def test_a_tag_is_given_and_taken_once(desk: Desk) -> None:

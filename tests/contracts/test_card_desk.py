@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.domain.cards import Code, day_of, end_of_day, read
+from gateway.domain.cards.messages import notice_message
+from gateway.domain.line.channel import Message
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
 from gateway.ports import Transaction
@@ -228,6 +230,32 @@ async def test_holders_are_told_once_before_a_card_expires(engine: Engine) -> No
     assert said["to"] == user(1)
     assert "1ポイント" in said["messages"][0]["altText"]
     assert rows[0][3] == end_of_day(day_of(NOON) + 10)
+
+
+@on_a_loop
+async def test_a_notice_that_cannot_be_made_holds_up_no_other(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is put aside and counted."""
+    observer = Recorder()
+    kind = card(expires="last", expires_days=10, notice_days=3)
+    made: list[object] = []
+
+    def failing(*args: Any) -> Message:
+        made.append(args)
+        if len(made) == 1:
+            raise KeyError("soon")
+        return notice_message(*args)
+
+    monkeypatch.setattr("gateway.usecases.card_chores.notice_message", failing)
+    async with opened(engine, kind, observer=observer) as store:
+        await befriended(store, 1, 2)
+        await all_of(store, [scanning(who=who) for who in (1, 2)])
+        at = NOON + 8 * DAY
+        looked = [await store.run(notice, Noticing(at, seed(AT_ONCE))) for _ in range(2)]
+    assert looked == [2, 0]
+    assert engine.rows("SELECT origin FROM outbox") == [("card-notice",)]
+    assert counted(observer, "put_aside_total") == {"card-notice": 1}
 
 
 @on_a_loop

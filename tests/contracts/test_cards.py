@@ -9,31 +9,25 @@ import pytest
 
 from gateway.domain.cards import Card, Code, day_of
 from gateway.domain.effects import NEVER
-from gateway.domain.values import EVERYBODY, SECOND
+from gateway.domain.values import SECOND
 from gateway.errors import Refusal, Refused
 from gateway.ports.cards import Holding
-from gateway.usecases.card_desk import Undoing, take_back
 from gateway.usecases.cards import WRONG_PINS, WRONG_PINS_OF_ALL, Befriending, confirm, scan
 from gateway.usecases.line import record
 from tests.support.card_stores import (
-    ACME,
-    STAFF,
     all_of,
     befriended,
     counted,
     holders,
     is_right,
     opened,
-    reader,
 )
 from tests.support.cards import (
     CAFE,
-    COFFEE,
     DAY,
     HOUR,
     NOON,
     PIN,
-    REWARDING,
     Leaving,
     befriend,
     block,
@@ -204,31 +198,6 @@ async def test_a_card_that_is_gone_is_not_found(sqlite: Engine) -> None:
             with pytest.raises(Refused) as refused:
                 await store.run(scan, scanning(wrong))
             assert refused.value.reason is Refusal.NOT_FOUND
-
-
-# --- rewards ---
-
-
-@on_a_loop
-async def test_rewards_are_told_and_coupons_issued_once(engine: Engine) -> None:
-    """Also where a visit is taken back and made again."""
-    async with opened(engine, REWARDING) as store:
-        (friend,) = await befriended(store)
-        second = await store.run(scan, scanning(code(points=2)))
-        assert [(prize.at, prize.text, prize.url) for prize in second.prizes] == [(2, "おまけ", "")]
-        (entry,) = await store.read(
-            reader(engine).history, EVERYBODY, "acme-card", friend, after=None, limit=9
-        )
-        await store.run(
-            take_back, Undoing(ACME, "acme-card", friend, entry.id, STAFF, NOON, seed())
-        )
-        again = await store.run(scan, scanning(code(points=3)))
-    assert again.filled
-    assert [prize.at for prize in again.prizes] == [3]
-    assert again.prizes[0].text == COFFEE.title
-    assert again.prizes[0].url.startswith("https://gw.example.jp/c/")
-    assert len(engine.rows("SELECT id FROM coupon_tickets")) == 1
-    assert is_right(engine)
 
 
 # --- who is no friend ---

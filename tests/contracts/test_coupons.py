@@ -14,10 +14,10 @@ from adapters.storage.store import SqlStore
 from gateway.domain.coupons.coupon import Coupon, Lottery
 from gateway.domain.coupons.platform import Held, text_of
 from gateway.domain.coupons.tickets import Ticket
-from gateway.domain.values import EVERYBODY, SECOND, Counted, Scope, Seed
+from gateway.domain.values import EVERYBODY, SECOND, Counted, Scope
 from gateway.errors import Refusal, Refused
 from gateway.usecases import coupon_platform, coupons
-from gateway.usecases.coupon_chores import REMIND_AT_ONCE, Reminding, expire, remind
+from gateway.usecases.coupon_chores import expire
 from gateway.usecases.coupons import Correction, PinStamp, StaffStamp
 from tests.support.coupons import DAY, PIN, SALON, ask, asking, coupon, token_in
 from tests.support.line import NOON
@@ -351,57 +351,6 @@ async def test_tickets_of_others_do_not_exist(engine: Engine) -> None:
         assert await store.read(reader.coupons, OTHER, after="", limit=9) == []
         assert (await store.read(reader.tickets, OTHER, coupon="autumn", after=-1, limit=9)) == []
         assert not await store.read(reader.has_friend, OTHER, held.friend)
-
-
-# --- the clock ---
-
-
-def reminding(now: int) -> Reminding:
-    """A round of reminders."""
-    return Reminding(now, Seed(900_000, REMIND_AT_ONCE, b"0123456789abcdef"))
-
-
-def stopping(tx: Any, friend: int) -> tuple[None, tuple[()]]:
-    """A friend wants no pushes."""
-    tx.pushes.stops.stop(EVERYBODY, friend, "acme", SALON.id, NOON, "test")
-    return None, ()
-
-
-@on_a_loop
-async def test_a_friend_is_reminded_once(engine: Engine) -> None:
-    """Only of what is open, only once; who blocked the shop or wants no pushes gets none."""
-    reminded = coupon(reminder_days=3)
-    blocked = {"unfollowed_at": NOON + 1}
-    async with opened(engine, reminded) as store:
-        token = await handed_out(store)
-        used = await handed_out(store, user=2)
-        await store.run(coupons.stamp_by_pin, PinStamp(used, PIN, NOON))
-        await handed_out(store, user=3, more=blocked)
-        silent = await ticket_of(store, engine, await handed_out(store, user=4))
-        await store.run(stopping, silent.friend)
-        due = (await ticket_of(store, engine, token)).remind_at
-        assert await store.run(remind, reminding(due - 1)) == 0
-        assert await store.run(remind, reminding(due)) == 3
-        assert await store.run(remind, reminding(due)) == 0
-    rows = engine.rows("SELECT kind, stream, give_up_at, payload FROM outbox")
-    ((kind, stream, give_up_at, payload),) = rows
-    assert (kind, give_up_at) == ("line.push", reminded.ends)
-    said = json.loads(payload)
-    assert stream == f"line/{SALON.id}/{said['to']}"
-    assert said["to"] == f"U{1:032}"
-    assert said["messages"][0]["template"]["actions"][0]["uri"].endswith(f"/c/{token}")
-
-
-@on_a_loop
-async def test_a_reminder_waits_for_a_shop_s_quiet_hours_to_end(engine: Engine) -> None:
-    """In hours that the channel keeps quiet it is put off, and comes after them."""
-    engine.provision(_replace(SALON, quiet="09:30-11:00"), coupon(reminder_days=3))
-    async with engine.store(limits=PATIENT) as store:
-        due = (await ticket_of(store, engine, await handed_out(store))).remind_at
-        await store.run(remind, reminding(due))
-        assert engine.rows("SELECT count(*) FROM outbox") == [(0,)]
-        await store.run(remind, reminding(due + 3600 * SECOND))
-    assert engine.rows("SELECT count(*) FROM outbox") == [(1,)]
 
 
 # --- reading ---

@@ -11,7 +11,7 @@ from adapters.storage.inbox import InboxReader
 from adapters.storage.store import SqlStore
 from gateway.domain.line.friends import Friend
 from gateway.domain.line.quota import Quota, month_of
-from gateway.domain.values import EVERYBODY, SECOND, Scope
+from gateway.domain.values import EVERYBODY, SECOND, Ids, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Transaction
 from gateway.ports.inbox import Search, Unread
@@ -82,9 +82,9 @@ async def test_conversations_are_found_by_their_state(engine: Engine) -> None:
         friend(1, unread=2, last_at=NOON + 5),
         friend(2, assigned=CLERK, last_at=NOON + 5),
         friend(3, assigned=OTHER_CLERK, last_at=NOON + 9),
-        friend(4, staffed_at=NOON, last_at=NOON),
-        friend(5, staffed_at=NOON, rested_at=NOON + 1, last_at=NOON + 1),
-        friend(6, staffed_at=NOON - 7200 * SECOND, last_at=NOON - 7200 * SECOND),
+        friend(4).called(NOON),
+        friend(5, last_at=NOON + 1).called(NOON).ended(NOON + 1),
+        friend(6, last_at=NOON - 7200 * SECOND).called(NOON - 7200 * SECOND),
         friend(7, last_at=0),  # never wrote
         friend(8, channel="acme-two", last_at=NOON + 2),
         friend(9, channel="theirs", advertiser="other", unread=1, last_at=NOON + 20),
@@ -264,6 +264,22 @@ async def test_notes_stay_with_their_friend(engine: Engine) -> None:
         assert await store.read(notes, 1, before=None, limit=9) == made[1:]
     audited = str(engine.rows("SELECT detail FROM audit"))
     assert "甘い" not in audited
+
+
+@on_a_loop
+async def test_notes_go_after_a_while(engine: Engine) -> None:
+    """Those that were made before an instant; the others stay."""
+    notes, ids = InboxReader(dialect_of(engine.name)).notes, Ids(1)
+    async with engine.store() as store:
+        await keep(store, friend(1))
+        for at in (NOON, NOON + SECOND):
+            drawn = Seed(ids.block(at, 1), 1, b"0123456789abcdef")
+            await store.run(inbox.add_note, NewNote(**{**WHOSE, "at": at}, text="x", seed=drawn))
+        assert await store.run(inbox.forget_notes, NOON) == 0
+        assert await store.run(inbox.forget_notes, NOON + SECOND) == 1
+        assert await store.run(inbox.forget_notes, NOON + SECOND) == 0
+        found = await store.read(notes, 1, before=None, limit=9)
+    assert [note.at for note in found] == [NOON + SECOND]
 
 
 def draft(**more: Any) -> Draft:

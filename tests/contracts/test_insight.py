@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -163,12 +164,13 @@ def test_a_click_comes_with_what_may_tell_its_channel(engine: Engine) -> None:
 
 
 def test_friends_of_a_day_are_those_that_the_rule_says(engine: Engine) -> None:
-    """Whatever the order of follow, block and the day's end: the same as row by row."""
-    moments = [(came, went, first) for came in range(4) for went in range(4) for first in (0, 1, 3)]
+    """Whatever the order of follow, block, words and the day's end: the same as row by row."""
+    moments = list(product(range(4), range(4), (0, 1, 3), range(4)))
 
     def keep(tx: StoreTransaction) -> None:
-        for came, went, first in moments:
-            times = {"followed_at": came, "unfollowed_at": went, "first_at": first}
+        for came, went, first, heard in moments:
+            times = {"followed_at": came, "unfollowed_at": went, "heard_at": heard}
+            times["first_at"] = first
             keep_friend(tx, "acme-shop", **times)
         keep_friend(tx, "acme-shop", followed_at=1, is_group=True)
         keep_friend(tx, "acme-two", followed_at=1)
@@ -176,7 +178,7 @@ def test_friends_of_a_day_are_those_that_the_rule_says(engine: Engine) -> None:
     done(engine, keep)
     reader = TallyReader(engine.database().dialect)
     for by in range(5):
-        states = [stood(*each, by) for each in moments]
+        states = [stood(*each[:3], by, each[3]) for each in moments]
         found = asked(engine, reader.standing, "acme-shop", by)
         assert found == (states.count("friend"), states.count("blocked"))
     assert asked(engine, reader.standing, "nobody", 1) == (0, 0)

@@ -14,7 +14,8 @@ from gateway.domain.values import EVERYBODY, SECOND, Scope, first_id
 from gateway.ports import Lane, Transaction
 from gateway.tomlfile import Secret
 from gateway.usecases.calls import Forget
-from gateway.usecases.line import Incoming, forget, record
+from gateway.usecases.line import Incoming, Listed, forget, record, take_up
+from tests.support.inbox import seed as seed_of
 from tests.support.line import NOON, SHOP, USER, body, event, said
 from tests.support.stores import Engine, eventually, on_a_loop, statements_of
 
@@ -56,12 +57,13 @@ async def test_a_channel_survives_the_store_with_its_secret(engine: Engine) -> N
 async def test_a_friend_is_read_as_it_was_kept(engine: Engine) -> None:
     """Every field, found by user and by id, and only by those whose friend it is."""
     friend = Friend(
-        *("acme-shop", USER, 7, "acme", NOON, True, 1, 2, 3, 4, 5, 6),
+        *("acme-shop", USER, 7, "acme", NOON, True, 1, 2, 3, 4, 5, 6, 7),
         assigned="佐藤",
         name="花子",
         picture_url="https://p.example/",
         language="ja",
         entry="flyer",
+        talk="[[[1,2]],[1],[]]",
     )
 
     def keep(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
@@ -76,6 +78,48 @@ async def test_a_friend_is_read_as_it_was_kept(engine: Engine) -> None:
         await store.run(keep, None)
         assert await store.run(find, EVERYBODY) == (friend, friend, None)
         assert await store.run(find, Scope(frozenset({"other"}))) == (None, None, None)
+
+
+@on_a_loop
+async def test_friends_are_found_together(engine: Engine) -> None:
+    """Those who are known, once each, and only by those whose friends they are."""
+    users = [f"U{number:032}" for number in range(4)]
+    people = [Friend("acme-shop", user, number, "acme", 1) for number, user in enumerate(users)]
+
+    def keep(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
+        for each in people[:3]:
+            tx.line.save(EVERYBODY, each)
+        return None, ()
+
+    def find(tx: Transaction, scope: Scope) -> tuple[Any, tuple[()]]:
+        tx.line.save(EVERYBODY, people[3])  # not written yet
+        changed = msgspec.structs.replace(people[0], name="花子")
+        assert tx.line.friend(EVERYBODY, "acme-shop", users[0]) == people[0]
+        tx.line.save(EVERYBODY, changed)
+        found = tx.line.friends(scope, "acme-shop", [*users, users[1], "U" + "9" * 32])
+        return [
+            each == known for each, known in zip(found, [changed, *people[1:]], strict=True)
+        ], ()
+
+    async with engine.store() as store:
+        await store.run(keep, None)
+        assert await store.run(find, EVERYBODY) == [True] * 4
+        assert engine.rows("SELECT name FROM line_friends WHERE name <> ''") == [("花子",)]
+
+
+@on_a_loop
+async def test_two_who_take_up_the_same_friends_make_each_once(postgresql: Engine) -> None:
+    """A command and a daemon at the same moment, or two commands."""
+    postgresql.provision(SHOP)
+    async with postgresql.store() as one, postgresql.store() as other:
+        for round_ in range(5):
+            users = tuple(f"U{round_}{number:031}" for number in range(50))
+            lists = [Listed(SHOP.id, users, NOON, seed_of(len(users))) for _ in range(2)]
+            taken = (
+                store.run(take_up, each) for store, each in zip((one, other), lists, strict=True)
+            )
+            assert sorted(await asyncio.gather(*taken)) == [0, 50]
+    assert postgresql.rows("SELECT count(*) FROM line_friends") == [(250,)]
 
 
 @on_a_loop

@@ -293,15 +293,31 @@ def test_a_person_can_send_again(engine: Engine) -> None:
         (claimed["c"], Outcome("dead")),
     )
     with transaction(engine) as tx:
-        assert tx.outbox.resend(EVERYBODY, claimed["a"].id, NOW + 1) == "waiting"
-        assert tx.outbox.resend(EVERYBODY, claimed["b"].id, NOW + 1) == "none"
-        assert tx.outbox.resend(Scope(frozenset({"other"})), claimed["c"].id, NOW + 1) == "none"
-        assert tx.outbox.resend(Scope(frozenset({"acme"})), claimed["c"].id, NOW + 1) == "waiting"
+        found = {
+            key: tx.outbox.failed(Scope(frozenset({whose})), claimed[key].id)
+            for key, whose in (("a", "acme"), ("b", "acme"), ("c", "other"))
+        }
+        assert found["a"] is not None
+        assert (found["a"].key, found["a"].state, found["a"].payload) == ("a", "unknown", "{}")
+        assert (found["b"], found["c"]) == (None, None)
+        for key in "abc":
+            tx.outbox.resend(EVERYBODY, claimed[key].id, "{1}", NOW + 1, NOW + 9)
     again = claim(engine, NOW + 1)
     assert {(one.key, one.attempts, one.unclear, one.tried_at) for one in again} == {
         ("a", 1, 0, NOW + 1),
         ("c", 1, 0, NOW + 1),
     }
+    assert {(one.payload, one.give_up_at) for one in again} == {("{1}", NOW + 9)}
+
+
+def test_what_was_taken_from_its_worker_is_not_rewritten(engine: Engine) -> None:
+    """What a person had cleared while it was made ready stays cleared."""
+    add(engine, effect("a"))
+    (one,) = claim(engine)
+    settle(engine, (one, Outcome("dead")))
+    with transaction(engine) as tx:
+        tx.outbox.rewrite(EVERYBODY, [Rewritten(one.id, one.kind, "{2}", "s", NEVER)])
+    assert engine.rows("SELECT payload, stream FROM outbox") == [("{}", "")]
 
 
 def test_stopped_sends_stay_where_they_are(engine: Engine) -> None:

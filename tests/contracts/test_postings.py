@@ -15,6 +15,7 @@ from gateway.domain.line.friends import Friend
 from gateway.domain.postings import DUE_SECONDS, Posting
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Scope, Seed
 from gateway.ports.postings import Wanted
+from gateway.usecases.faults import put_aside
 from gateway.usecases.postings import REMIND_AT_ONCE, Reminding, remind
 from tests.support.figures import keep_friend
 from tests.support.line import NOON
@@ -103,6 +104,12 @@ def test_postings_are_listed_by_time(engine: Engine) -> None:
     assert listed(engine, OTHERS) == []
 
 
+def round_() -> Reminding:
+    """A round of reminders."""
+    first = IDS.block(NOON, REMIND_AT_ONCE)
+    return Reminding(NOON, Seed(first, REMIND_AT_ONCE, b"0123456789abcdef"))
+
+
 @on_a_loop
 async def test_two_who_remind_at_once_remind_once(engine: Engine) -> None:
     """Whoever takes a posting first sends its reminder."""
@@ -114,10 +121,6 @@ async def test_two_who_remind_at_once_remind_once(engine: Engine) -> None:
 
     done(engine, prepare)
 
-    def round_() -> Reminding:
-        first = IDS.block(NOON, REMIND_AT_ONCE)
-        return Reminding(NOON, Seed(first, REMIND_AT_ONCE, b"0123456789abcdef"))
-
     async with engine.store() as one, engine.store() as other:
         stores = (one, other) if engine.name == "postgres" else (one, one)
         looked = await asyncio.gather(*(store.run(remind, round_()) for store in stores))
@@ -126,6 +129,21 @@ async def test_two_who_remind_at_once_remind_once(engine: Engine) -> None:
     assert keys == [(f"line.push/posting/{number}/{NOON - 60}",) for number in range(1, 6)]
     due = engine.rows("SELECT count(*) FROM posting_entries WHERE remind_at > 0")
     assert due == [(0,)]
+
+
+def test_a_reminder_that_cannot_be_made_holds_up_no_other(engine: Engine) -> None:
+    """It is put aside and counted; its time, here, is in no calendar."""
+
+    def prepare(tx: StoreTransaction) -> None:
+        friend = keep_friend(tx, "acme-shop", followed_at=1)
+        never = posting(1, friend=friend.id, at=2**62, remind_at=NOON - 90)
+        for each in (never, posting(2, friend=friend.id, remind_at=NOON - 60)):
+            tx.postings.save(EVERYBODY, each)
+
+    done(engine, prepare)
+    assert done(engine, lambda tx: remind(tx, round_())) == (2, [put_aside("acme", "posting")])
+    assert engine.rows("SELECT origin FROM outbox") == [("posting",)]
+    assert done(engine, lambda tx: remind(tx, round_())) == (0, [])
 
 
 def reminding(engine: Engine, **given: Any) -> Friend:
@@ -142,8 +160,7 @@ def reminding(engine: Engine, **given: Any) -> Friend:
 
 def looked_at(engine: Engine) -> int:
     """How many postings a round looked at."""
-    round_ = Reminding(NOON, Seed(IDS.block(NOON, 100), REMIND_AT_ONCE, b"0123456789abcdef"))
-    found: int = done(engine, lambda tx: remind(tx, round_)[0])
+    found: int = done(engine, lambda tx: remind(tx, round_())[0])
     return found
 
 

@@ -85,7 +85,7 @@ def test_what_the_new_month_has_no_room_for_is_held(desk: Desk) -> None:
     assert (len(done.held), done.ready, done.dead) == (1, [], [])
     assert months(desk) == {"2026-11": (14, 0), "2026-12": (0, 0)}
     put_back = Outcome("waiting", DECEMBER + 1, tried=False, error="over_quota")
-    desk.settle(DECEMBER, (done.held[0], put_back))
+    desk.settle(DECEMBER, (done.held[0][0], put_back))
     taken = desk.cancel(push, DECEMBER)
     assert (taken.state, taken.taken_back) == ("cancelled", 8)
     assert months(desk) == {"2026-11": (0, 0), "2026-12": (0, 0)}

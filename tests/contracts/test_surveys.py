@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 
+import msgspec
 import pytest
 
 from adapters.storage.store import SqlStore
@@ -12,11 +13,22 @@ from gateway.domain.surveys import Survey, progress_of
 from gateway.domain.values import EVERYBODY, Counted, Scope
 from gateway.errors import Refusal, Refused
 from gateway.ports.surveys import Counts
-from gateway.usecases.surveys import Outcome, submit
+from gateway.usecases.surveys import FORGET_AT_ONCE, Outcome, forget, submit
 from tests.support.coupons import coupon
 from tests.support.line import NOON, SHOP, text
 from tests.support.stores import PATIENT, Engine, Recorder, dialect_of, on_a_loop
-from tests.support.surveys import DISHES, TASTE, do, submission, survey, token_in, user, wish
+from tests.support.surveys import (
+    DAY,
+    DISHES,
+    TASTE,
+    WISH,
+    do,
+    submission,
+    survey,
+    token_in,
+    user,
+    wish,
+)
 
 CHAT = survey(way="chat", questions=(TASTE, DISHES))
 RIGHT = {"taste": ["good"], "dishes": ["rice", "fish"], "wish": ["もっと"]}
@@ -229,3 +241,58 @@ async def test_a_reader_s_pages_are_whole_responses(engine: Engine) -> None:
         )
     assert seen == [((str(number),), 2) for number in range(5)]
     assert [said.text for said in [*texts, *more]] == ["4", "3", "2", "1", "0"]
+
+
+@on_a_loop
+async def test_texts_go_after_a_while_and_choices_stay(engine: Engine) -> None:
+    """The table keeps how many wrote something; what is younger stays."""
+    async with opened(engine, survey()) as store:
+        for number, at in enumerate((NOON, NOON + DAY)):
+            token = token_in(await store.run(do, wish(number=number)))
+            await store.run(submit, submission(token, RIGHT, at=at))
+        before = await store.read(reader(engine).counts, "autumn")
+        assert await store.run(forget, NOON) == 0
+        assert await store.run(forget, NOON + 1) == 1
+        assert await store.run(forget, NOON + 1) == 0
+        rows = await store.read(reader(engine).rows, "autumn", after=-1, limit=9)
+        texts = await store.read(reader(engine).texts, "autumn", "wish", before=None, limit=9)
+        counts = await store.read(reader(engine).counts, "autumn")
+    assert [row.answers["wish"] for row in rows] == [("",), ("もっと",)]
+    assert [said.at for said in texts] == [NOON + DAY]
+    assert counts == before
+
+
+@on_a_loop
+async def test_anonymous_texts_go_after_the_last_answer(engine: Engine) -> None:
+    """Nobody knows when each was given; a survey that is still answered keeps its own, and does not
+    hold up those of another.
+    """
+    first, second = survey(anonymous=True), survey(id="spring", anonymous=True)
+    async with opened(engine, first, second) as store:
+        for number, (which, at) in enumerate(
+            [("autumn", NOON), ("autumn", NOON + DAY), ("spring", NOON), ("spring", NOON)]
+        ):
+            token = token_in(await store.run(do, wish(which, number)))
+            await store.run(submit, submission(token, RIGHT, at=at))
+        assert await store.run(forget, NOON) == 0
+        assert await store.run(forget, NOON + 1) == 2
+        assert await store.run(forget, NOON + DAY) == 0
+        assert engine.rows("SELECT DISTINCT survey FROM survey_answers WHERE text <> ''") == [
+            ("autumn",)
+        ]
+        assert await store.run(forget, NOON + DAY + 1) == 2
+        assert await store.run(forget, NOON + DAY + 1) == 0
+    assert engine.rows("SELECT count(*) FROM survey_answers") == [(16,)]
+
+
+@on_a_loop
+async def test_texts_go_a_piece_at_a_time(engine: Engine) -> None:
+    """However many questions were answered."""
+    questions = tuple(
+        msgspec.structs.replace(WISH, id=f"q{number}") for number in range(FORGET_AT_ONCE + 3)
+    )
+    async with opened(engine, survey(questions=questions)) as store:
+        token = token_in(await store.run(do, wish()))
+        await store.run(submit, submission(token, {each.id: ["x"] for each in questions}))
+        cleared = [await store.run(forget, NOON + 1) for _ in range(3)]
+    assert cleared == [FORGET_AT_ONCE, 3, 0]

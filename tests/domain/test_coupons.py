@@ -107,6 +107,35 @@ def test_a_campaign_has_a_limit_of_its_own() -> None:
     assert tickets.offer(_replace(second, campaign_limit=2), [won], 0, NOON)[0] == "new"
 
 
+def test_a_reward_is_beside_what_a_friend_gets_otherwise() -> None:
+    """It is shown while it is open, and counts neither for the coupon nor for its campaign."""
+    spring = coupon(campaign="spring")
+    reward = ticket(card=5, campaign="spring")
+    assert tickets.offer(spring, [reward], 1, NOON) == ("again", reward)
+    spent = _replace(reward, state="used")
+    assert tickets.offer(spring, [spent], 1, NOON) == ("new", None)
+    assert tickets.offer(spring, [spent, _replace(spent, card=0)], 2, NOON) == ("enough", None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "issued", "at", "allowed"),
+    [
+        ({}, 99, NOON, True),
+        ({"total": 10}, 9, NOON, True),
+        ({"total": 10}, 10, NOON, False),
+        ({}, 0, NOON - DAY - 1, False),
+        ({}, 0, NOON + 30 * DAY, True),
+        ({}, 0, NOON + 30 * DAY + 1, False),
+        ({"kind": "line"}, 0, NOON, False),
+    ],
+)
+def test_a_reward_is_bound_by_time_and_total_alone(
+    changed: dict[str, Any], issued: int, at: int, allowed: bool
+) -> None:
+    """What its friend has had of the coupon is not asked."""
+    assert tickets.may_reward(coupon(**changed), issued, at) is allowed
+
+
 def test_a_blank_is_a_draw() -> None:
     """Who drew as often as allowed draws no more, whatever came of it."""
     lots = coupon(lottery=Lottery(10), per_friend=2)
@@ -170,20 +199,11 @@ def test_a_reminder_comes_in_the_morning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clock", "quiet", "allowed"),
-    [
-        ("08:59", "", False),
-        ("09:00", "", True),
-        ("19:59", "", True),
-        ("20:00", "", False),
-        ("10:30", "21:00-11:00", False),
-        ("11:00", "21:00-11:00", True),
-        ("12:30", "12:00-13:00", False),
-    ],
+    ("clock", "allowed"), [("08:59", False), ("09:00", True), ("19:59", True), ("20:00", False)]
 )
-def test_nobody_is_disturbed_at_night(clock: str, quiet: str, allowed: bool) -> None:
-    """Reminders go out by day, and not in hours that the shop keeps quiet."""
-    assert tickets.may_remind(quiet, local(f"2026-11-04T{clock}")) is allowed
+def test_nobody_is_disturbed_at_night(clock: str, allowed: bool) -> None:
+    """Reminders go out by day."""
+    assert tickets.is_day(local(f"2026-11-04T{clock}")) is allowed
 
 
 # --- the stamp ---
@@ -313,6 +333,25 @@ def test_times_are_told_in_japan() -> None:
     at = local("2026-11-30T23:59")
     assert messages.day_of(at, english=False) == "2026年11月30日(月) 23:59"
     assert messages.day_of(at, english=True) == "Nov 30, 2026, 23:59 (JST)"
+
+
+@pytest.mark.parametrize(
+    ("at", "japanese", "english"),
+    [
+        (local("2027-01-21T00:00"), "2027年1月20日(水) 24:00", "the end of Jan 20, 2027 (JST)"),
+        (local("2027-01-21T00:00") - 1, "2027年1月20日(水) 24:00", "the end of Jan 20, 2027 (JST)"),
+        (local("2027-01-21T00:01"), "2027年1月21日(木) 00:01", "Jan 21, 2027, 00:01 (JST)"),
+        (local("2027-01-20T18:30"), "2027年1月20日(水) 18:30", "Jan 20, 2027, 18:30 (JST)"),
+    ],
+)
+def test_an_end_at_midnight_is_that_of_the_day_before(at: int, japanese: str, english: str) -> None:
+    """Nobody reads a coupon as good on the day whose first moment is its end."""
+    assert messages.until_of(at, english=False) == japanese
+    assert messages.until_of(at, english=True) == english
+    ends = ticket(expires_at=at)
+    for message in (messages.ticket_message, messages.reminder_message):
+        assert f"有効期限：{japanese}まで" in message(coupon(), ends, "https://x", "ja")["altText"]
+        assert f"Valid until {english}" in message(coupon(), ends, "https://x", "en")["altText"]
 
 
 # --- LINE's own ---

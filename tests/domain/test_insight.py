@@ -81,14 +81,14 @@ def test_line_is_asked_about_a_day_the_next_morning() -> None:
 _instants = st.integers(0, 9)
 
 
-@given(_instants, _instants, _instants)
+@given(_instants, _instants, _instants, _instants)
 def test_after_all_is_told_somebody_is_what_the_friend_says(
-    followed: int, unfollowed: int, first: int
+    followed: int, unfollowed: int, heard: int, first: int
 ) -> None:
     """The present is as :class:`Friend` has it."""
-    friend = Friend("shop", "U", 1, "acme", first, followed_at=followed, unfollowed_at=unfollowed)
+    friend = Friend("shop", "U", 1, "acme", first, False, followed, unfollowed, heard)
     state = {"friend": "friend", "blocked": "blocked", "unknown": ""}[friend.state]
-    assert stood(followed, unfollowed, first, by=10) == state
+    assert stood(followed, unfollowed, first, by=10, heard_at=heard) == state
 
 
 @given(st.lists(st.integers(1, 30), unique=True, max_size=6), st.integers(0, 31))

@@ -162,6 +162,7 @@ def test_what_no_store_can_hold_is_replaced_and_the_rest_is_kept(
     texts = {id_: json.loads(body)["message"]["text"] for id_, body in kept.items()}
     assert texts == {"event-1": "� クーポン � �", "event-2": "クーポン"}
     assert daemon.metric("line_events_total", ADVERTISERS, type="message") == 2
+    assert daemon.metric("line_notes_total", ADVERTISERS, note="half_character") == 1
     origins = daemon.rows("SELECT origin FROM outbox WHERE kind = 'line.reply' ORDER BY id")
     assert origins == [("uniform",), ("rule:1",)]
 

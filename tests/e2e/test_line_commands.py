@@ -1,5 +1,6 @@
 """The commands about LINE as a person or a script runs them."""
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from gateway.main.store import connected
 from tests.e2e.conftest import NewDaemon
 from tests.e2e.test_cli import complaints, done
 from tests.support.daemon import PROVISIONING, Daemon, free_port
+from tests.support.line_daemon import platform_of, provisioning
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -65,19 +67,44 @@ def test_a_simulated_friend_is_shown_the_answer(daemon: Daemon) -> None:
     assert "nobody: no such channel" in unknown
 
 
+def test_a_daemon_without_line_is_told_of(new_daemon: NewDaemon) -> None:
+    """``check`` and ``apply`` say that a channel needs the section; a webhook that a daemon from
+    before it does not know has its likely cause.
+    """
+    daemon = new_daemon()
+    daemon.migrate()
+    shop = daemon.folder / "shop.toml"
+    shop.write_text(PROVISIONING + SHOP)
+    absent = "has no [line]"
+    assert absent in done(daemon.cli("check", str(shop)))
+    assert absent in done(daemon.cli("apply", str(shop)))
+    assert absent not in done(daemon.cli("check"))
+    daemon.start()
+    daemon.wait_until("ready")
+    with daemon.config.open("a") as config:
+        config.write("[line]\n")
+    assert absent not in done(daemon.cli("check", str(shop)))
+    [unknown] = complaints(daemon.cli("simulate", "line", "acme-shop", "--follow"), 1)
+    assert "answered 404: restart the daemon if [line] was added" in unknown
+
+
 def test_sends_are_halted_and_go_on(daemon: Daemon) -> None:
     """``stop-sends`` halts one advertiser's sends or all, and ``--resume`` says whether they were
-    halted at all.
+    halted at all, and whose stay so.
     """
-    assert "acme: sends are halted" in done(daemon.cli("stop-sends", "--advertiser", "acme"))
-    assert "all: sends are halted" in done(daemon.cli("stop-sends"))
+    theirs = "`gateway stop-sends --advertiser acme --resume` lets them go on\n"
+    halted = done(daemon.cli("stop-sends", "--advertiser", "acme"))
+    assert halted == f"acme: sends are halted; {theirs}"
+    assert done(daemon.cli("stop-sends")) == (
+        "all: sends are halted; `gateway stop-sends --resume` lets them go on\n"
+    )
     assert [row[0] for row in daemon.rows("SELECT advertiser FROM send_stops ORDER BY 1")] == [
         "*",
         "acme",
     ]
     resume = ("stop-sends", "--resume")
+    assert done(daemon.cli(*resume)) == f"all: sends go on\nacme: sends stay halted; {theirs}"
     assert done(daemon.cli(*resume, "--advertiser", "acme")) == "acme: sends go on\n"
-    assert done(daemon.cli(*resume)) == "all: sends go on\n"
     assert done(daemon.cli(*resume)) == "all: sends were not halted\n"
     assert "nobody" in complaints(daemon.cli("stop-sends", "--advertiser", "nobody"), 2)[0]
 
@@ -145,6 +172,7 @@ def test_an_account_is_checked(daemon: Daemon) -> None:
     assert (shown.returncode, shown.stderr) == (1, "")
     assert "✗ Access token: LINE does not answer\n    → " in shown.stdout
     assert "✓ A greeting for new friends" in shown.stdout
+    assert shown.stdout.count("put right what is above") == 1
     told = daemon.cli("line", "check", "acme-shop", "--json")
     checks = [json.loads(line) for line in told.stdout.splitlines()]
     assert (told.returncode, checks[0]["state"]) == (1, "failed")
@@ -153,11 +181,41 @@ def test_an_account_is_checked(daemon: Daemon) -> None:
     assert "nobody: no such channel" in unknown
 
 
+def test_friends_from_before_are_taken_up(new_daemon: NewDaemon) -> None:
+    """``line followers`` makes friends of whom LINE lists, page by page, and once; where LINE lists
+    nobody, it says why.
+    """
+    asyncio.run(_take_up(new_daemon()))
+
+
+async def _take_up(daemon: Daemon) -> None:
+    async with platform_of(daemon) as (_, shops):
+        account = shops["acme-shop"]
+        for ordinal in range(1_003):
+            account.friend(f"friend {ordinal}").following = True
+        daemon.migrate()
+        daemon.apply(provisioning(shops))
+        command = ("line", "followers", "acme-shop")
+        shown = await asyncio.to_thread(daemon.cli, *command)
+        assert done(shown) == "acme-shop: 1003 friends listed, 1003 of them taken up\n"
+        users = daemon.rows("SELECT user FROM line_friends WHERE heard_at > 0 ORDER BY user")
+        assert [user for (user,) in users] == sorted(account.friends)
+        shown = await asyncio.to_thread(daemon.cli, *command)
+        assert done(shown) == "acme-shop: 1003 friends listed, 0 of them taken up\n"
+        account.verified = False
+        [refused] = complaints(await asyncio.to_thread(daemon.cli, *command), 2)
+        assert "acme-shop: LINE lists the friends of verified and premium accounts alone" in refused
+        [unknown] = complaints(await asyncio.to_thread(daemon.cli, "line", "followers", "zz"), 2)
+        assert "zz: no such channel" in unknown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["simulate", "line", "acme-shop"],
         ["simulate", "line", "acme-shop", "--say", "a", "--follow"],
+        ["simulate", "line", "acme-shop", "--follow", "--from", "somebody"],
+        ["simulate", "line", "acme-shop", "--follow", "--from", "C" + "0" * 32],
         ["outbox"],
         ["outbox", "resend", "first"],
     ],

@@ -144,12 +144,17 @@ def keep_click(
     tx.links.count(EVERYBODY, click, "person")
 
 
-def stood(followed_at: int, unfollowed_at: int, first_at: int, by: int) -> str:
+def stood(followed_at: int, unfollowed_at: int, first_at: int, by: int, heard_at: int = 0) -> str:
     """What somebody was to a channel before the instant ``by``: ``friend``, ``blocked`` or empty.
 
     Only the latest follow and unfollow are known, 0 where there was none. Where both came later,
-    the order of the two tells what was before, of whoever was known then.
+    the order of the two tells what was before, of whoever was known then. Whose follow nobody told
+    came when we first heard of them; whose return nobody told, when we last did.
     """
+    if not followed_at:
+        followed_at = first_at if 0 < first_at < heard_at else heard_at
+    if followed_at <= unfollowed_at < heard_at:
+        followed_at = heard_at
     if followed_at < by and unfollowed_at < by:
         if unfollowed_at and unfollowed_at >= followed_at:
             return "blocked"

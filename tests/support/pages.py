@@ -136,8 +136,8 @@ key, its value and what to write instead.
   and names no key is an error; only `GATEWAY_TEST_…` is left alone.
 - A secret has two forms: the key itself, or `<key>_file`, the name of a file that holds it. Give
   one of the two. Nobody but the file's owner may have rights on it (mode 0600 or 0400).
-- `[line]`, `[smtp]` and `[smtp_in]` are read and checked. The services behind them come with later
-  releases: this release starts nothing for them.
+- `[smtp]` and `[smtp_in]` are read and checked. The services behind them come with later releases:
+  this release starts nothing for them.
 - Prefer the defaults of `[storage] durability`, `[http]` and `[retention]` until you know a reason.
 """
 

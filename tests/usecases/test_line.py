@@ -15,10 +15,11 @@ from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway.domain.line.events import Event
 from gateway.domain.line.friends import Friend
-from gateway.domain.values import EVERYBODY, Counted
+from gateway.domain.values import EVERYBODY, SECOND, Counted
+from gateway.errors import Refused
 from gateway.ports import Fact
-from gateway.usecases.line import Incoming, Profile, keep_profile, record
-from tests.support.line import SHOP, USER, body, event, said
+from gateway.usecases.line import Incoming, Listed, Profile, keep_profile, record, take_up
+from tests.support.line import NOON, SHOP, USER, body, event, said
 from tests.support.stores import Engine, sqlite_engine, statements_of
 
 
@@ -84,6 +85,8 @@ def shop(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Shop(engine, connection)
 
 
+_SILENCE = SHOP.staff_minutes * 60
+
 DAY: tuple[Event, ...] = (
     event("follow", 1),
     said("クーポン", 2),
@@ -96,11 +99,23 @@ DAY: tuple[Event, ...] = (
     said("予約したい", 9),
     said("終了", 10),
     said("何時から", 11),
+    said("まだですか", _SILENCE),
+    said("もしもし", 2 * _SILENCE - 5),
+    said("クーポン", 3 * _SILENCE),
+    said("何時まで", 3 * _SILENCE + 1),
+    said("人と話す", 3 * _SILENCE + 2),
+    said("お願いします", 3 * _SILENCE + 3),
+    said("人と話す", 4 * _SILENCE),
+    said("クーポン", 5 * _SILENCE - 1),
+    said("クーポン", 6 * _SILENCE),
+    said("メニュー", 6 * _SILENCE + 1),
 )
-"""A friend who came, went, came back, talked to people and to the rules again."""
+"""A friend who came, went, came back, talked to people and to the rules again; and to people once
+more, until a silence.
+"""
 
-LATE_END = DAY[:9]
-"""The same until people have the conversation."""
+LATE_END = tuple(each for each in DAY if each.text != "終了")
+"""The same where a silence gives the first conversation back, too."""
 
 
 def in_order(shop: Shop, day: Sequence[Event]) -> list[tuple[str, str]]:
@@ -159,13 +174,63 @@ def test_no_event_is_ever_answered_twice(shop: Shop, told: list[list[list[Event]
 
 def test_a_day_in_order_gets_what_it_should(shop: Shop) -> None:
     """The replies by hand: nothing from before the block, people for what they were called for."""
-    assert in_order(shop, DAY) == [
+    assert in_order(shop, DAY)[:7] == [
         ("event-6-0", "greeting"),
         ("event-7-0", "rule:1"),
         ("event-8-0", "rule:2"),
         ("event-10-0", "rule:3"),
         ("event-11-0", "uniform"),
+        (f"event-{_SILENCE}-0", "uniform"),
+        (f"event-{2 * _SILENCE - 5}-0", "uniform"),
     ]
+
+
+def test_a_silence_gives_back_until_people_are_called_again(shop: Shop) -> None:
+    """The replies by hand: none within half an hour of the last word, all after it."""
+    assert in_order(shop, LATE_END)[3:] == [
+        (f"event-{3 * _SILENCE}-0", "rule:1"),
+        (f"event-{3 * _SILENCE + 1}-0", "uniform"),
+        (f"event-{3 * _SILENCE + 2}-0", "rule:2"),
+        (f"event-{6 * _SILENCE}-0", "rule:1"),
+        (f"event-{6 * _SILENCE + 1}-0", "uniform"),
+    ]
+
+
+def test_a_friend_from_before_is_asked_for_by_name_and_is_no_new_one(shop: Shop) -> None:
+    """Once: no greeting, no steps, nothing counted but their message."""
+    shop.empty()
+    shop.facts.clear()
+    shop.tell(body(said("クーポン", 1)), body(said("クーポン", 2)))
+    kinds = shop._engine.rows("SELECT kind, count(*) FROM outbox GROUP BY kind ORDER BY kind")
+    assert kinds == [("line.profile", 1), ("line.reply", 2)]
+    assert shop.friend.state == "friend"
+    assert {fact.metric for fact in shop.facts if isinstance(fact, Counted)} == {
+        "line_events_total"
+    }
+
+
+def test_those_whom_the_platform_lists_are_taken_up(shop: Shop) -> None:
+    """Who is unknown, or was thought to have blocked us; not who has done so since. Once."""
+    shop.empty()
+    shop.tell(body(event("follow", 1)), body(event("unfollow", 3)))
+    stranger = "U" + "1" * 32
+
+    def listed(at: int) -> Listed:
+        users = (USER, stranger, stranger)
+        return Listed(SHOP.id, users, NOON + at * SECOND, body(*DAY[:3]).seed)
+
+    def states() -> list[str]:
+        rows = shop._engine.rows("SELECT * FROM line_friends ORDER BY user")
+        return [Friend(*row).state for row in rows]
+
+    assert shop.do(lambda tx: take_up(tx, listed(2)))[0] == 1
+    assert states() == ["blocked", "friend"]
+    assert shop.do(lambda tx: take_up(tx, listed(4)))[0] == 1
+    assert states() == ["friend", "friend"]
+    assert shop.do(lambda tx: take_up(tx, listed(5))) == (0, ())
+    nobody = msgspec.structs.replace(listed(5), channel="nobody")
+    with pytest.raises(Refused, match="not_found"):
+        shop.do(lambda tx: take_up(tx, nobody))
 
 
 def test_an_event_is_counted_once(shop: Shop) -> None:

@@ -10,8 +10,9 @@ from adapters.http import qr
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import ID, AdvertiserId, Body, Endpoint, Listing, Page, Query
 from gateway.domain.access import MANAGERS, STAFF
-from gateway.domain.cards import Card, Entry, How, State
+from gateway.domain.cards import Card, Entry, How, ShopCard, State
 from gateway.domain.effects import NEVER
+from gateway.domain.line.channel import Channel
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer
 from gateway.ports.cards import CardReading, CardRecord, Holding
@@ -44,6 +45,10 @@ class ShopCardView(msgspec.Struct, frozen=True):
     full: int
     expired: int
     points_given: Annotated[int, Meta(description="Less those that were taken back.")]
+    owed: Annotated[
+        int,
+        Meta(description="Rewards whose coupon is not handed out yet, mostly for want of any."),
+    ]
 
 
 class HolderView(msgspec.Struct, frozen=True):
@@ -88,6 +93,8 @@ class CodeBody(Body, frozen=True):
 class CodeView(msgspec.Struct, frozen=True):
     """A code to be scanned."""
 
+    title: Annotated[str, Meta(description="Of the card.")]
+    shop: Annotated[str, Meta(description="What the shop calls itself.")]
     token: str
     url: Annotated[str, Meta(description="What the QR code says.")]
     svg: Annotated[str, Meta(description="The QR code as a `data:` address of an image.")]
@@ -107,6 +114,10 @@ class PrizeView(msgspec.Struct, frozen=True):
     at: Annotated[int, Meta(description="The point that earned it.")]
     text: str
     url: Annotated[str | None, Meta(description="The page of its coupon.")]
+    owed: Annotated[
+        bool,
+        Meta(description="Whether there is no coupon to be had now: it comes with later points."),
+    ]
 
 
 class PointsView(msgspec.Struct, frozen=True):
@@ -327,7 +338,16 @@ async def _drawn(ask: Ask[Any, Any], written_: Answer) -> Answer:
 async def _code(ask: Ask[Any, Any], issued: Issued) -> CodeView:
     svg = await asyncio.to_thread(qr.data_uri, issued.url)
     expires_at = written(issued.expires_at, ask.wiring.zone) if issued.expires_at else None
-    return CodeView(issued.token, issued.url, svg, expires_at)
+    card = ask.wiring.store.entity(ShopCard, ask.parameters["id"])
+    channel = ask.wiring.store.entity(Channel, card.channel) if card else None
+    return CodeView(
+        title=card.title if card else "",
+        shop=channel.shop if channel else "",
+        token=issued.token,
+        url=issued.url,
+        svg=svg,
+        expires_at=expires_at,
+    )
 
 
 def _card(record: CardRecord) -> ShopCardView:
@@ -345,6 +365,7 @@ def _card(record: CardRecord) -> ShopCardView:
         full=figures.full,
         expired=figures.expired,
         points_given=figures.points,
+        owed=figures.owed,
     )
 
 
@@ -379,6 +400,9 @@ def _entry(ask: Ask[Any, Any], entry: Entry) -> EntryView:
 def _points(scanned: Scanned) -> PointsView:
     stand = scanned.stand
     assert stand is not None  # noqa: S101 - points by hand are on a card
-    prizes = [PrizeView(prize.at, prize.text, prize.url or None) for prize in scanned.prizes]
+    prizes = [
+        PrizeView(prize.at, prize.text, prize.url or None, prize.is_owed)
+        for prize in scanned.prizes
+    ]
     card = stand.card
     return PointsView(str(card.id), stand.title, card.state, card.points, stand.size, prizes)

@@ -4,6 +4,7 @@ Names of ours and places are told, values of the request never.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, unquote_plus
 
@@ -24,13 +25,17 @@ _QUOTED = re.compile(
 )
 """What stands between a message's beginning and its place: values of the request."""
 
+_PLACE = re.compile(r" - at `\$((?:\.\w+|\[\d+\]|\[\.\.\.\])*)`\Z")
+_STEP = re.compile(r"\.(\w+)|\[")
+
 
 class QueryReader:
     """Reads the queries of one declaration."""
 
     def __init__(self, query: type[Q]) -> None:
         self._query = query
-        fields = cast("inspect.StructType", inspect.type_info(query)).fields
+        self._type = cast("inspect.StructType", inspect.type_info(query))
+        fields = self._type.fields
         self._names = ", ".join(field.encode_name for field in fields)
         self._several = {f.encode_name for f in fields if _is_among(f.type, _SEVERAL)}
         # Whoever writes +09:00 or +8150… into an address means it, and not a blank.
@@ -69,7 +74,7 @@ class QueryReader:
             if "unknown field" in str(error):
                 known = self._names or "none"
                 raise Refused(Refusal.UNKNOWN_PARAMETER, f"known are: {known}") from None
-            raise Refused(Refusal.INVALID_PARAMETER, _told(error)) from None
+            raise Refused(Refusal.INVALID_PARAMETER, _told(error, self._type)) from None
 
 
 class BodyReader:
@@ -77,6 +82,7 @@ class BodyReader:
 
     def __init__(self, body: type[B]) -> None:
         self._decode = msgspec.json.Decoder(body).decode
+        self._type = inspect.type_info(body)
 
     def read(self, request: Request) -> Any:
         """The struct that the body of ``request`` fills.
@@ -95,24 +101,58 @@ class BodyReader:
         except msgspec.ValidationError as error:
             unknown = "unknown field" in str(error)
             reason = Refusal.UNKNOWN_FIELD if unknown else Refusal.INVALID_FIELD
-            raise Refused(reason, _told(error)) from None
+            raise Refused(reason, _told(error, self._type)) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise Refused(Refusal.NOT_JSON) from None
 
 
-def _told(error: msgspec.ValidationError) -> str:
-    """What is wrong and where, without what was sent."""
-    return _QUOTED.sub(r"\1", str(error))
+def _told(error: msgspec.ValidationError, read: inspect.Type) -> str:
+    """What is wrong with what was ``read`` and where, without what was sent."""
+    told = _QUOTED.sub(r"\1", str(error))
+    place = _PLACE.search(told)
+    if place is None or not told.startswith("Invalid enum value"):
+        return told
+    found = [read]
+    for step in _STEP.finditer(place[1]):
+        found = [inner for type_ in found for inner in _within(type_, step[1])]
+    known = (str(value) for type_ in found for value in _choices(type_))
+    return f"{told}; known are: {', '.join(dict.fromkeys(known))}"
+
+
+def _within(type_: inspect.Type, name: str | None) -> Iterator[inspect.Type]:
+    """The types of what stands in a ``type_``: of the field ``name``, else of each item."""
+    if isinstance(type_, inspect.UnionType | inspect.Metadata):
+        for each in _alternatives(type_):
+            yield from _within(each, name)
+    elif isinstance(type_, inspect.StructType):
+        yield from (field.type for field in type_.fields if field.encode_name == name)
+    elif isinstance(type_, inspect.ListType | inspect.VarTupleType):
+        yield type_.item_type
+    elif isinstance(type_, inspect.DictType):
+        yield type_.value_type
+
+
+def _choices(type_: inspect.Type) -> Iterator[object]:
+    """The values of which a ``type_`` takes one."""
+    if isinstance(type_, inspect.UnionType | inspect.Metadata):
+        for each in _alternatives(type_):
+            yield from _choices(each)
+    elif isinstance(type_, inspect.LiteralType):
+        yield from type_.values
+    elif isinstance(type_, inspect.EnumType):
+        yield from (member.value for member in type_.cls)
+
+
+def _alternatives(type_: inspect.UnionType | inspect.Metadata) -> tuple[inspect.Type, ...]:
+    return type_.types if isinstance(type_, inspect.UnionType) else (type_.type,)
 
 
 _SEVERAL = (inspect.VarTupleType, inspect.ListType)
 
 
 def _is_among(type_: inspect.Type, kinds: tuple[type[inspect.Type], ...]) -> bool:
-    if isinstance(type_, inspect.UnionType):
-        return any(_is_among(each, kinds) for each in type_.types)
-    if isinstance(type_, inspect.Metadata):
-        return _is_among(type_.type, kinds)
+    if isinstance(type_, inspect.UnionType | inspect.Metadata):
+        return any(_is_among(each, kinds) for each in _alternatives(type_))
     return isinstance(type_, kinds)
 
 
@@ -133,10 +173,8 @@ def _form(type_: inspect.Type) -> re.Pattern[str] | None:
 
 def _has_plus(type_: inspect.Type) -> bool:
     """Whether values of this type are times, or numbers with a plus before them."""
-    if isinstance(type_, inspect.UnionType):
-        return any(map(_has_plus, type_.types))
-    if isinstance(type_, inspect.Metadata):
-        return _has_plus(type_.type)
+    if isinstance(type_, inspect.UnionType | inspect.Metadata):
+        return any(map(_has_plus, _alternatives(type_)))
     if isinstance(type_, inspect.StrType):
         return (type_.pattern or "").startswith(r"^\+")
     return isinstance(type_, inspect.DateTimeType)

@@ -110,14 +110,19 @@ class PushView(msgspec.Struct, frozen=True, kw_only=True):
     silent: bool
     unit: str
     partial: bool
-    recipients: Annotated[int, Meta(description="Fixed when it begins.")]
+    recipients: Annotated[
+        int | None, Meta(description="Fixed when it begins; null until then, or if it never did.")
+    ]
     waiting: int
     sent: int
     refused: int
     unknown: Annotated[int, Meta(description="Nobody can tell whether they got it.")]
     taken_back: int
     stopped: int
-    blocked: int
+    blocked: Annotated[
+        int,
+        Meta(description="Not reachable: they blocked the account, or are not known as friends."),
+    ]
     over_quota: int
 
 
@@ -238,7 +243,6 @@ def endpoints(
             max_body=300_000,  # five messages of 50 KB, or ten thousand friends
             refusals=(
                 Refusal.NOT_FOUND,
-                Refusal.UNKNOWN_CHANNEL,
                 Refusal.UNKNOWN_REFERENCE,
                 Refusal.MESSAGE_INVALID,
                 Refusal.NOT_IN_ONE,
@@ -317,6 +321,7 @@ def _shown(ask: Ask[Any, Any], push: Push) -> PushView:
         Everyone: "everyone",
         Demographic: "demographic",
     }
+    is_fixed = bool(push.started_at) and push.state != "preparing"
     known = push.sent + push.refused + push.unknown + push.taken_back
     known += push.stopped + push.blocked + push.over_quota
     return PushView(
@@ -334,7 +339,7 @@ def _shown(ask: Ask[Any, Any], push: Push) -> PushView:
         silent=push.silent,
         unit=push.unit,
         partial=push.partial,
-        recipients=push.recipients,
+        recipients=push.recipients if is_fixed else None,
         waiting=max(0, push.recipients - known),
         sent=push.sent,
         refused=push.refused,

@@ -147,7 +147,7 @@ def endpoints(reader: InboxReading) -> list[Endpoint]:
             roles=STAFF,
             body=TemplateChange,
             answer=TemplateView,
-            refusals=(Refusal.MESSAGE_INVALID,),
+            refusals=(Refusal.MESSAGE_INVALID, Refusal.UNKNOWN_REFERENCE),
             segments=_SEGMENTS,
         ),
         Endpoint(

@@ -121,9 +121,15 @@ background:var(--ground)}
 .bad{background:#fce8e6;color:#8c1d18}
 .qr svg{display:block;width:60%;max-width:14rem;margin:.5rem auto}
 label{display:block;font-weight:600;margin:.75rem 0 .25rem}
+fieldset{border:0;padding:0;margin:1.25rem 0;min-width:0}
+legend{width:100%;padding:0;margin-bottom:.25rem;font-weight:700;overflow-wrap:anywhere}
+legend small{font-weight:400}
+legend.bad{padding:.25rem .5rem;border-radius:.5rem}
+fieldset label{display:flex;align-items:center;gap:.75rem;min-height:2.75rem;margin:0;
+font-weight:400;overflow-wrap:anywhere}
 input,select,textarea,button{font:inherit;width:100%;min-height:3rem;padding:.5rem .75rem;
 border:1px solid #8a958e;border-radius:.5rem;background:var(--paper);color:var(--ink)}
-input[type=checkbox],input[type=radio]{width:1.375rem;min-height:1.375rem;vertical-align:middle}
+input[type=checkbox],input[type=radio]{flex:none;width:1.375rem;min-height:1.375rem;margin:0}
 button,.button{display:block;width:100%;min-height:3rem;margin-top:.75rem;padding:.625rem .75rem;
 border:0;border-radius:.5rem;background:var(--go);color:#fff;font-weight:700;text-align:center;
 text-decoration:none}
@@ -250,32 +256,32 @@ def form(request: Request) -> dict[str, str]:
 
 _SORRY: dict[int, tuple[Text, Text]] = {
     400: (
-        Text("読み取れませんでした", "That could not be read"),
-        Text("ページを開き直して、もう一度お試しください。", "Open the page again and retry."),
+        Text("読み込めませんでした", "Something went wrong"),
+        Text("ページを開き直して、もう一度お試しください。", "Please open the page again."),
     ),
     403: (
-        Text("ご利用いただけません", "This is not allowed"),
-        Text("お店のスタッフにお声がけください。", "Please ask the shop's staff."),
+        Text("ご利用いただけません", "You can't use this here"),
+        Text("お店のスタッフにお声がけください。", "Please ask our staff."),
     ),
     404: (
-        Text("ページが見つかりません", "There is no such page"),
+        Text("ページが見つかりません", "Page not found"),
         Text("アドレスが正しいかご確認ください。", "Please check the address."),
     ),
     409: (
-        Text("すでに手続き済みです", "This was done already"),
-        Text("お店のスタッフにお声がけください。", "Please ask the shop's staff."),
+        Text("すでに手続き済みです", "Already done"),
+        Text("お店のスタッフにお声がけください。", "Please ask our staff."),
     ),
     410: (
-        Text("終了しました", "This is over"),
+        Text("終了しました", "No longer available"),
         Text("有効期限が過ぎています。", "It has expired."),
     ),
     429: (
-        Text("しばらくお待ちください", "Please wait a little"),
-        Text("時間をおいて、もう一度お試しください。", "Try again later."),
+        Text("しばらくお待ちください", "Please wait a moment"),
+        Text("時間をおいて、もう一度お試しください。", "Please try again later."),
     ),
     503: (
-        Text("ただいま混み合っています", "We are busy at the moment"),
-        Text("少し待ってから、もう一度お試しください。", "Try again in a moment."),
+        Text("ただいま混み合っています", "We're busy right now"),
+        Text("少し待ってから、もう一度お試しください。", "Please try again in a moment."),
     ),
 }
 

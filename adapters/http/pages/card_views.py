@@ -22,30 +22,34 @@ _ROW = 10
 _WAIT = Text("ポイントを確認しています…", "One moment, please…")
 _NO_SCRIPT = Text(
     "JavaScriptを有効にして、LINEアプリで開いてください。",
-    "Please enable JavaScript, and open this page in the LINE app.",
+    "Please enable JavaScript and open this page in the LINE app.",
 )
 _NO_LIFF = Text("LINEアプリで開いてください。", "Please open this page in the LINE app.")
 _FAILED = Text(
     "通信できませんでした。もう一度読み取ってください。",
-    "The connection failed. Please scan again.",
+    "Could not connect. Please scan again.",
 )
-_PIN = Text("スタッフが暗証番号を入力します", "The staff enter the PIN")
-_GIVE = Text("ポイントを付ける", "Give the point")
+_PIN = Text("スタッフが暗証番号を入力します", "Staff: please enter the PIN")
+_GIVE = Text("ポイントを付ける", "Give point")
 _GIVEN = Text("{points}ポイント獲得しました！", "You got {points} points!")
 _ONE = Text("1ポイント獲得しました！", "You got a point!")
 _FILLED = Text("カードがいっぱいになりました。", "Your card is full.")
 _PENDING = Text(
-    "友だち追加をすると、今日中ならポイントが付きます。",
-    "Add us as a friend today, and the points are yours.",
+    "本日中に友だち追加をすると、ポイントが付きます。",
+    "Add us as a friend today to get your points.",
 )
 _ADD = Text("友だちに追加", "Add as a friend")
 _POINTS = Text("{points}／{size}ポイント", "{points} of {size} points")
 _UNTIL = Text("有効期限：{day}", "Valid until {day}")
 _EXPIRED = Text("このカードは有効期限が切れました。", "This card has expired.")
-_NONE = Text("まだカードをお持ちではありません。", "You have no card yet.")
+_NONE = Text("まだカードをお持ちではありません。", "You don't have a card yet.")
 _REWARD = Text(
     "特典があります。スタッフにお声がけください。",
-    "There is a reward for you. Please ask the staff.",
+    "You have a reward! Please ask our staff.",
+)
+_OWED = Text(
+    "クーポンはただいまご用意できません。ご用意でき次第、次のポイントと一緒にお渡しします。",
+    "The coupon is not available now. You get it with later points, as soon as it is.",
 )
 _COUPON = Text("クーポンを開く", "Open the coupon")
 
@@ -56,30 +60,30 @@ SAID: dict[Refusal, Text] = {
     ),
     Refusal.CODE_USED: Text(
         "このコードはすでに使われています。",
-        "This code has been used already.",
+        "This code has already been used.",
     ),
     Refusal.CODE_FORGED: Text("このコードは使えません。", "This code is not valid."),
-    Refusal.CODE_OTHER_SHOP: Text("別のお店のコードです。", "This code is another shop's."),
+    Refusal.CODE_OTHER_SHOP: Text("別のお店のコードです。", "This code belongs to another shop."),
     Refusal.TOO_SOON: Text(
         "今回のポイントはすでに付いています。また次のご来店をお待ちしております。",
-        "You have had your points for now. See you next time.",
+        "You already have your points for this visit. See you next time!",
     ),
     Refusal.PRINTED_LIMIT: Text(
         "本日のポイントの付与は終了しました。",
-        "No more points are given today.",
+        "No more points can be given today.",
     ),
-    Refusal.PIN_WRONG: Text("暗証番号が違います。", "The PIN is wrong."),
+    Refusal.PIN_WRONG: Text("暗証番号が違います。", "Wrong PIN."),
     Refusal.PIN_LOCKED: Text(
         "暗証番号の間違いが続いたため、本日は入力できません。",
-        "Too many wrong PINs: try again tomorrow.",
+        "Too many wrong PINs. Try again tomorrow.",
     ),
     Refusal.CARD_FULL: Text(
         "カードはいっぱいです。スタッフにお声がけください。",
-        "Your card is full. Please ask the staff.",
+        "Your card is full. Please ask our staff.",
     ),
     Refusal.ID_TOKEN_INVALID: Text(
         "LINEでの確認ができませんでした。もう一度開いてください。",
-        "LINE could not confirm who you are. Please open the page again.",
+        "LINE could not confirm your account. Please open the page again.",
     ),
 }
 """What a friend is told of refusals; of all others that the code is not valid."""
@@ -216,6 +220,8 @@ def _pending(language: Language, friend_url: str) -> Html:
 def _prize(language: Language, prize: Prize) -> Html:
     text = prize.text or _REWARD.to(language)
     said = markup('<p class="state good">{text}</p>', text=text)
+    if prize.is_owed:
+        return Html(said + markup('<p class="soft">{owed}</p>', owed=_OWED.to(language)))
     if not prize.url:
         return said
     link = markup(

@@ -211,7 +211,10 @@ def _plain(scanned: Scanned) -> Mapping[str, Any]:
     told: dict[str, Any] = {
         "state": "refused" if scanned.refusal else "pending" if scanned.pending else "given",
         "points": scanned.points,
-        "prizes": [{"text": prize.text, "url": prize.url} for prize in scanned.prizes],
+        "prizes": [
+            {"text": prize.text, "url": prize.url, "owed": prize.is_owed}
+            for prize in scanned.prizes
+        ],
     }
     if scanned.stand is not None:
         stand = scanned.stand

@@ -20,10 +20,10 @@ from adapters.http.pages.base import (
     page,
 )
 from gateway.domain.coupons.coupon import Coupon
-from gateway.domain.coupons.messages import day_of
+from gateway.domain.coupons.messages import day_of, until_of
 from gateway.domain.coupons.tickets import Ticket
 from gateway.domain.line.channel import Channel
-from gateway.domain.values import EVERYBODY
+from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
 from gateway.ports.coupons import CouponReading
@@ -33,33 +33,42 @@ from gateway.usecases.coupons import PinStamp, stamp_by_pin
 _PATH = "/c/{token}"
 
 _CODE = Text("クーポンコード", "Coupon code")
-_QR = Text("スタッフの端末で読み取るコード", "Code for the staff's device")
+_QR = Text("スタッフの端末で読み取るコード", "Code for the shop's device")
 _LEFT = Text("残り", "Time left")
 _UNTIL = Text("有効期限：{until}まで", "Valid until {until}")
 _CONDITIONS = Text("ご利用条件", "Conditions")
 _GOOD = Text("ご利用いただけます", "Ready to use")
 _USED = Text("使用済み（{at}）", "Used on {at}")
 _EXPIRED = Text("有効期限が切れました", "This coupon has expired")
-_VOID = Text("このクーポンはご利用いただけません", "This coupon cannot be used")
+_VOID = Text("このクーポンはご利用いただけません", "This coupon can't be used")
 _SHOW = Text(
     "お会計のときに、この画面をスタッフにお見せください。",
-    "Show this page to the staff when you pay.",
+    "Show this page to our staff when you pay.",
 )
 _STAFF = Text("スタッフ専用", "Staff only")
 _PIN = Text("暗証番号", "PIN")
 _STAMP = Text("使用済みにする", "Mark as used")
 _DONE = Text("使用済みにしました", "Marked as used")
 _DAYS = Text("日 ", "d ")
+_LOCKED = Text(
+    "暗証番号の間違いが続いたため、{until}まで入力できません。",
+    "Too many wrong PINs. Try again after {until}.",
+)
+_LOCKED_TODAY = Text(
+    "暗証番号の間違いが続いたため、本日は入力できません。",
+    "Too many wrong PINs. Try again tomorrow.",
+)
+"""Where it is not this ticket, but all of the shop together."""
+
+_SAID = '<p class="state {looks}" role="alert">{said}</p>'
+_MINUTE = 60 * SECOND
 
 _NOTICES = {
-    Refusal.COUPON_PIN_WRONG: Text("暗証番号が違います。", "The PIN is wrong."),
-    Refusal.COUPON_PIN_LOCKED: Text(
-        "暗証番号の間違いが続いたため、しばらく入力できません。",
-        "Too many wrong PINs: try again later.",
-    ),
+    Refusal.COUPON_PIN_WRONG: Text("暗証番号が違います。", "Wrong PIN."),
+    Refusal.COUPON_PIN_LOCKED: _LOCKED_TODAY,
     Refusal.COUPON_STAMPED_OTHERWISE: Text(
         "このクーポンは、お店の端末で読み取ってください。",
-        "Scan this coupon with the shop's device.",
+        "Staff: please scan this coupon with the shop's device.",
     ),
 }
 """What is said beside the ticket; of all other refusals the ticket's own state tells."""
@@ -125,7 +134,7 @@ class CouponPages:
         if coupon.usage:
             sections.append(_conditions(coupon, language))
         if is_open and coupon.stamp != "staff" and channel is not None and channel.staff_secret:
-            sections.append(_stamping(ticket, notice, language))
+            sections.append(_stamping(ticket, notice, now, language))
         elif notice is not None:
             sections.insert(
                 0, markup('<section role="status">{n}</section>', n=notice.to(language))
@@ -154,14 +163,17 @@ def _ticket(
 ) -> Html:
     image = markup('<img src="{url}" alt="">', url=coupon.image_url) if coupon.image_url else ""
     state, looks = _state(ticket, now, language)
-    until = day_of(ticket.expires_at, english=language == "en")
+    until = until_of(ticket.expires_at, english=language == "en")
+    description = Html("")
+    if coupon.description:
+        description = markup("<p>{text}</p>", text=lines(coupon.description))
     return markup(
-        "<section>{image}<small>{shop}</small><h1>{title}</h1><p>{description}</p>"
+        "<section>{image}<small>{shop}</small><h1>{title}</h1>{description}"
         '<p class="state {looks}">{state}</p><p class="soft">{until}</p></section>',
         image=image,
         shop=channel.shop if channel else "",
         title=coupon.title,
-        description=lines(coupon.description),
+        description=description,
         looks=looks,
         state=state,
         until=_UNTIL.to(language, until=until),
@@ -213,17 +225,28 @@ def _conditions(coupon: Coupon, language: Language) -> Html:
     )
 
 
-def _stamping(ticket: Ticket, notice: Text | None, language: Language) -> Html:
-    said = ""
-    if notice is not None:
-        said = markup('<p class="state bad" role="alert">{n}</p>', n=notice.to(language))
+def _stamping(ticket: Ticket, notice: Text | None, now: int, language: Language) -> Html:
+    is_locked = now < ticket.locked_until
+    said = notice.to(language) if notice is not None else ""
+    looks = "good" if notice is _DONE else "bad"  # it may be used once more
+    if is_locked:
+        # No minute that is told is too early.
+        end = -(-ticket.locked_until // _MINUTE) * _MINUTE
+        said = _LOCKED.to(language, until=until_of(end, english=language == "en"))
+    is_open = not is_locked and notice is not _LOCKED_TODAY
     return markup(
-        '<section><h2>{staff}</h2>{said}<form method="post" action="/c/{token}">'
-        '<label for="pin">{pin}</label><input id="pin" name="pin" type="password" '
-        'inputmode="numeric" autocomplete="off" maxlength="40" required>'
-        '<button type="submit">{stamp}</button></form></section>',
+        "<section><h2>{staff}</h2>{said}{form}</section>",
         staff=_STAFF.to(language),
-        said=said,
+        said=markup(_SAID, looks=looks, said=said) if said else "",
+        form=_pin_form(ticket, language) if is_open else "",
+    )
+
+
+def _pin_form(ticket: Ticket, language: Language) -> Html:
+    return markup(
+        '<form method="post" action="/c/{token}"><label for="pin">{pin}</label>'
+        '<input id="pin" name="pin" type="password" inputmode="numeric" autocomplete="off" '
+        'maxlength="40" required><button type="submit">{stamp}</button></form>',
         token=ticket.token,
         pin=_PIN.to(language),
         stamp=_STAMP.to(language),

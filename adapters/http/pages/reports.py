@@ -29,8 +29,8 @@ class Sheet(msgspec.Struct, frozen=True):
     calls: Sequence[SupportCall]
 
 
-_TITLE = Text("{name} 月次レポート {month}", "{name}: report of {month}")
-_OPEN = Text("この月はまだ集計中です。", "This month is still being counted.")
+_TITLE = Text("{name} 月次レポート {month}", "{name}: monthly report {month}")
+_OPEN = Text("この月はまだ集計中です。", "This month is not complete yet.")
 _OURS = Text("当システムの集計", "Counted here")
 _THEIRS = Text("LINEの集計", "Counted by LINE")
 _FIGURE = Text("項目", "Figure")
@@ -38,34 +38,34 @@ _NOW = Text("当月", "This month")
 _CHANGE = Text("前月比", "Change")
 _WITHHELD = Text(
     "LINEは20未満の数値を公表しません({count}件が非公表)。",
-    "LINE does not tell figures under 20 ({count} are withheld).",
+    "LINE does not publish figures under 20 ({count} withheld).",
 )
 _FINDINGS = Text("担当者の所見", "Findings")
-_NONE = Text("まだ記入されていません。", "None were written yet.")
+_NONE = Text("まだ記入されていません。", "Nothing written yet.")
 _CALLS = Text(
     "サポートコール({count}件・{minutes}分)", "Support calls ({count}, {minutes} minutes)"
 )
-_DAILY = Text("日別", "By day")
+_DAILY = Text("日別", "Daily")
 
 _OWN: dict[str, Text] = {
-    "friends": Text("友だち(月末)", "Friends at the end"),
-    "follows": Text("友だち追加", "Became friends"),
+    "friends": Text("友だち(月末)", "Friends (end of month)"),
+    "follows": Text("友だち追加", "New friends"),
     "blocks": Text("ブロック", "Blocked"),
     "messages": Text("受信メッセージ", "Messages from friends"),
     "replies": Text("応答", "Replies"),
-    "pushes": Text("プッシュ配信(宛先数)", "Pushed, by recipients"),
-    "clicks": Text("リンクのクリック", "Clicks on links"),
-    "coupons_issued": Text("クーポン発行", "Coupons handed out"),
+    "pushes": Text("プッシュ配信(宛先数)", "Pushes (recipients)"),
+    "clicks": Text("リンクのクリック", "Link clicks"),
+    "coupons_issued": Text("クーポン発行", "Coupons issued"),
     "coupons_used": Text("クーポン利用", "Coupons used"),
-    "points": Text("ショップカードのポイント", "Points of shop cards"),
-    "visits": Text("ショップカードの来店", "Visits by shop card"),
+    "points": Text("ショップカードのポイント", "Shop card points"),
+    "visits": Text("ショップカードの来店", "Shop card visits"),
 }
 _PLATFORM: dict[str, Text] = {
-    "platform_followers": Text("友だち追加の累計", "Friends ever made"),
+    "platform_followers": Text("友だち追加の累計", "Friends added (total)"),
     "platform_targeted_reaches": Text("ターゲットリーチ", "Targeted reaches"),
-    "platform_blocks": Text("ブロック(月末)", "Blocked at the end"),
-    "platform_impressions": Text("開封(人数)", "Opened, by people"),
-    "platform_clicks": Text("クリック(人数)", "Clicked, by people"),
+    "platform_blocks": Text("ブロック(月末)", "Blocked (end of month)"),
+    "platform_impressions": Text("開封(人数)", "Opened (people)"),
+    "platform_clicks": Text("クリック(人数)", "Clicked (people)"),
 }
 _CHARTS = ("friends", "follows", "blocks", "clicks", "coupons_used", "points")
 

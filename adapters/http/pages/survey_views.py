@@ -18,36 +18,36 @@ _OPTIONAL = Text("任意", "optional")
 _SEVERAL = Text("いくつでも選べます", "choose as many as you like")
 _MOST = Text("{most}文字まで", "up to {most} characters")
 _ANONYMOUS = Text(
-    "お名前は回答と一緒に記録されません。", "Your answers are kept without your name."
+    "お名前は回答と一緒に記録されません。", "Your answers are saved without your name."
 )
-_THANKS = Text("ご回答ありがとうございました。", "Thank you for your answers.")
+_THANKS = Text("ご回答ありがとうございました。", "Thank you for your answers!")
 _OPEN = Text("クーポンを開く", "Open the coupon")
 _NO_SCRIPT = Text(
     "JavaScriptを有効にして、LINEアプリで開いてください。",
-    "Please enable JavaScript, and open this page in the LINE app.",
+    "Please enable JavaScript and open this page in the LINE app.",
 )
 _NO_LIFF = Text("LINEアプリで開いてください。", "Please open this page in the LINE app.")
 _FAILED = Text(
-    "送信できませんでした。もう一度お試しください。", "That could not be sent. Please try again."
+    "送信できませんでした。もう一度お試しください。", "Could not send. Please try again."
 )
 
 SAID: dict[Refusal, Text] = {
-    Refusal.SURVEY_ANSWERED: Text("すでにご回答いただいています。", "You have answered already."),
+    Refusal.SURVEY_ANSWERED: Text("すでにご回答いただいています。", "You have already answered."),
     Refusal.SURVEY_CLOSED: Text(
         "このアンケートは、現在ご回答いただけません。",
-        "This survey cannot be answered at the moment.",
+        "This survey is not open right now.",
     ),
     Refusal.SURVEY_INVALID: Text(
         "未回答の質問があるか、入力が長すぎます。ご確認ください。",
-        "An answer is missing or too long. Please check.",
+        "Some answers are missing or too long. Please check.",
     ),
     Refusal.NOT_FRIEND: Text(
         "友だち追加をしてから、もう一度お試しください。",
-        "Please add us as a friend first, and try again.",
+        "Please add us as a friend first, then try again.",
     ),
     Refusal.ID_TOKEN_INVALID: Text(
         "LINEでの確認ができませんでした。もう一度開いてください。",
-        "LINE could not confirm who you are. Please open the page again.",
+        "LINE could not confirm your account. Please open the page again.",
     ),
 }
 """What a friend is told of refusals."""

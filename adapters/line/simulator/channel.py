@@ -89,6 +89,7 @@ class Channel:
     messages that the platform holds back for a moment: they count against the limit and are not
     shown. ``mode`` is what its events say: a ``standby`` channel gets no reply tokens.
     ``redelivery`` is the console's switch; it is off as it is at first on the platform.
+    Only a ``verified`` account may list its friends.
     ``audience_seconds`` and ``narrowcast_seconds`` say how long the platform works on those.
     """
 
@@ -108,6 +109,7 @@ class Channel:
         self.mode = "active"
         self.chat_mode = "bot"
         self.mark_as_read = "auto"
+        self.verified = True
         self.premium_id: str | None = None
         self.picture_url: str | None = f"https://profile.line-scdn.net/{key.replace(' ', '-')}"
         self.quota: int | None = None

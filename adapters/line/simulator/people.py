@@ -33,7 +33,9 @@ def _shown(friend: Friend) -> Json:
 
 
 def followers(call: Call) -> Answer:
-    """GET /v2/bot/followers/ids."""
+    """GET /v2/bot/followers/ids: verified and premium accounts alone may."""
+    if not call.channel.verified:
+        raise Wrong(403, "Access to this API is not available for your account")
     ids = [friend.user_id for friend in call.channel.followers]
     shown, later = page(ids, call.query.get("start"), call.number("limit", 300, 1, 1000))
     return Answer({"userIds": shown} | ({"next": later} if later else {}))

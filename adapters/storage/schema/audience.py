@@ -80,6 +80,7 @@ push_recipients = Table(
     Column("state", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+Index("push_recipients_friend", push_recipients.c.friend)
 
 # The platform counts 1,000 different names a month.
 aggregation_units = Table(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
 )
 
 from adapters.storage.schema.base import Id, Instant, metadata
@@ -60,7 +61,13 @@ card_rewards = Table(
     Column("at_points", Integer, primary_key=True),
     Column("advertiser", Text, nullable=False),
     Column("earned_at", Instant, nullable=False),
+    Column("coupon", Text, nullable=False),  # empty: words alone
+    Column("text", Text, nullable=False),
+    Column("ticket", BigInteger, nullable=False),  # 0: none (yet)
 )
+_owed = and_(card_rewards.c.ticket == 0, card_rewards.c.coupon != "")
+# Partial: what friends have not got yet.
+Index("card_rewards_owed", card_rewards.c.card_id, sqlite_where=_owed, postgresql_where=_owed)
 
 # The columns are the fields of gateway.ports.cards.Scan, in their order.
 card_scans = Table(

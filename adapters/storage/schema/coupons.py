@@ -25,6 +25,7 @@ coupon_tickets = Table(
     Column("used_by", Text, nullable=False),
     Column("wrong", Integer, nullable=False),
     Column("locked_until", Instant, nullable=False),
+    Column("card", BigInteger, nullable=False),  # whose reward it is; 0: no card's
     UniqueConstraint("token", name="coupon_tickets_token"),
 )
 Index("coupon_tickets_friend", coupon_tickets.c.friend, coupon_tickets.c.id)

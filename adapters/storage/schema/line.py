@@ -16,6 +16,7 @@ line_friends = Table(
     Column("is_group", Boolean, nullable=False),
     Column("followed_at", Instant, nullable=False),
     Column("unfollowed_at", Instant, nullable=False),
+    Column("heard_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
     Column("staffed_at", Instant, nullable=False),
     Column("rested_at", Instant, nullable=False),
@@ -25,6 +26,7 @@ line_friends = Table(
     Column("picture_url", Text, nullable=False),
     Column("language", Text, nullable=False),
     Column("entry", Text, nullable=False),
+    Column("talk", Text, nullable=False),
     UniqueConstraint("id", name="line_friends_id"),
     sqlite_with_rowid=False,
 )

@@ -1,6 +1,6 @@
 """Tables of surveys: who was asked, and what was answered."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Table, Text, UniqueConstraint, text
 
 from adapters.storage.schema.base import Id, Instant, metadata
 
@@ -23,6 +23,7 @@ survey_sessions = Table(
     UniqueConstraint("token", name="survey_sessions_token"),
 )
 Index("survey_sessions_friend", survey_sessions.c.friend)
+Index("survey_sessions_done", survey_sessions.c.survey, survey_sessions.c.done_at)
 
 # The columns are the fields of gateway.ports.surveys.Answered, in their order.
 survey_answers = Table(
@@ -47,5 +48,15 @@ Index(
 )
 Index("survey_answers_rows", survey_answers.c.survey, survey_answers.c.response)
 Index("survey_answers_friend", survey_answers.c.friend)
+TEXTS = text("text <> ''")
+"""As the partial index has it: SQLite takes that only where it finds its own words."""
+# What people wrote and what is still to be cleared of it.
+Index(
+    "survey_answers_texts",
+    survey_answers.c.at,
+    survey_answers.c.survey,
+    sqlite_where=TEXTS,
+    postgresql_where=TEXTS,
+)
 
 WITHOUT_ADVERTISER: dict[str, str] = {}

@@ -81,6 +81,16 @@ class Earned(msgspec.Struct, frozen=True):
     text: str
 
 
+class Owed(msgspec.Struct, frozen=True):
+    """A reward that was earned and whose coupon its friend has not got yet."""
+
+    card: int
+    at: int
+    coupon: str
+    """As it was when it was earned, whatever the card says by now; and so are the words."""
+    text: str
+
+
 class Given(msgspec.Struct, frozen=True):
     """What a grant came to."""
 

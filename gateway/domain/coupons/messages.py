@@ -1,6 +1,6 @@
 """What friends are told of coupons, as message objects that still get their variables."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.coupons.coupon import Coupon
@@ -43,6 +43,19 @@ def day_of(instant: int, *, english: bool) -> str:
     return f"{local.year}年{local.month}月{local.day}日({_weekday(local)}) {local:%H:%M}"
 
 
+def until_of(instant: int, *, english: bool) -> str:
+    """A time up to which something is good, as people read it: the end of a day is of that day, not
+    the first moment of the next.
+    """
+    end = moment(instant + 1).astimezone(TOKYO)  # a day's last microsecond is its end, too
+    if end.hour or end.minute or end.second:
+        return day_of(instant, english=english)
+    day = end - timedelta(1)
+    if english:
+        return f"the end of {day:%b} {day.day}, {day.year} (JST)"
+    return f"{day.year}年{day.month}月{day.day}日({_weekday(day)}) 24:00"
+
+
 def _weekday(local: datetime) -> str:
     return _WEEKDAYS[local.weekday()]
 
@@ -64,7 +77,7 @@ def reminder_message(coupon: Coupon, ticket: Ticket, url: str, language: str) ->
 
 
 def _button(title: str, ticket: Ticket, url: str, *, english: bool) -> Message:
-    until = _said("until", english, until=day_of(ticket.expires_at, english=english))
+    until = _said("until", english, until=until_of(ticket.expires_at, english=english))
     text = f"{title}\n{until}"
     action = {"type": "uri", "label": _said("open", english), "uri": url}
     return {

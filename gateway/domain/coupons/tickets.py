@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from gateway.domain.coupons.coupon import Coupon
-from gateway.domain.hours import TOKYO, parse_spans
+from gateway.domain.hours import TOKYO
 from gateway.domain.values import SECOND, micros, moment
 from gateway.errors import Refusal
 
@@ -26,7 +26,7 @@ TRANSITIONS: dict[State, tuple[State, ...]] = {
 }
 """From used back to issued leads an undo."""
 
-Action = Literal["issued", "used", "undone", "expired", "lost", "voided", "refused"]
+Action = Literal["issued", "used", "undone", "expired", "lost", "voided", "refused", "put_off"]
 """What is counted."""
 
 ACTIONS: tuple[str, ...] = get_args(Action)
@@ -45,7 +45,7 @@ _LOCKED_SECONDS = 600
 _LONGEST_LOCK = 86_400
 
 _REMINDER = time(10, tzinfo=TOKYO)
-_DAYTIME = (9 * 60, 20 * 60)
+_DAYTIME = (9, 20)
 
 _replace = msgspec.structs.replace
 
@@ -75,6 +75,9 @@ class Ticket(msgspec.Struct, frozen=True):
     """Wrong PINs since the last right one."""
     locked_until: int = 0
     """No PIN is tried before."""
+    card: int = 0
+    """The shop card that it is a reward of, which counts against no limit of the friend's; 0: it
+    was handed out by a message."""
 
     @property
     def code(self) -> str:
@@ -129,7 +132,8 @@ def offer(
     """What a friend who asks for ``coupon`` gets.
 
     ``held`` is what the friend has of it, and of other coupons of its campaign; ``issued`` what all
-    friends have of it. A ticket that was not used yet is shown again, before a new one is made.
+    friends have of it. A ticket that was not used yet is shown again, before a new one is made;
+    rewards of shop cards are shown, too, but count against no limit of the friend's.
     """
     if now > coupon.ends:
         return "over", None
@@ -139,15 +143,23 @@ def offer(
     for ticket in mine:
         if ticket.state == "sent" or ticket.is_open(now):
             return "again", ticket
-    if len(mine) >= coupon.per_friend:
+    if sum(not ticket.card for ticket in mine) >= coupon.per_friend:
         return "enough", None
     if coupon.campaign:
-        won = [ticket for ticket in held if ticket.state in _HELD]
+        won = [ticket for ticket in held if ticket.state in _HELD and not ticket.card]
         if sum(ticket.campaign == coupon.campaign for ticket in won) >= coupon.campaign_limit:
             return "enough", None
     if coupon.total is not None and not coupon.is_drawn_by_line and issued >= coupon.total:
         return "sold_out", None
     return "new", None
+
+
+def may_reward(coupon: Coupon, issued: int, now: int) -> bool:
+    """Whether a shop card's reward can be made a ticket of ``coupon`` now, of which all friends
+    have ``issued``. What a friend has of it already does not matter: each reward is earned.
+    """
+    is_left = coupon.total is None or issued < coupon.total
+    return coupon.kind == "own" and coupon.starts <= now <= coupon.ends and is_left
 
 
 def counts(ticket: Ticket) -> bool:
@@ -172,14 +184,11 @@ def reminder(coupon: Coupon, expires_at: int, now: int) -> int:
     return at if now < at < expires_at else 0
 
 
-def may_remind(quiet: str, now: int) -> bool:
-    """Whether friends may be disturbed now: by day, and not in the channel's ``quiet`` hours."""
-    local = moment(now).astimezone(TOKYO)
-    minute = local.hour * 60 + local.minute
-    if not _DAYTIME[0] <= minute < _DAYTIME[1]:
-        return False
-    spans = parse_spans(quiet) if quiet else ()
-    return not any(span.start <= at < span.end for span in spans for at in (minute, minute + 1440))
+def is_day(now: int) -> bool:
+    """Whether friends may be disturbed now, as far as the hour goes. A channel's own quiet hours
+    are kept beside it.
+    """
+    return _DAYTIME[0] <= moment(now).astimezone(TOKYO).hour < _DAYTIME[1]
 
 
 # --- the stamp ---

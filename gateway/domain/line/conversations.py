@@ -32,18 +32,19 @@ def seen(friend: Friend) -> Friend:
 
 def handed_over(friend: Friend, now: int) -> Friend:
     """People answer from ``now`` on (microseconds), until they give it back or are silent."""
-    return _replace(friend, staffed_at=max(now, friend.rested_at))
+    return friend.called(max(now, friend.rested_at))
 
 
 def given_back(friend: Friend, now: int) -> Friend:
     """The rules answer again."""
-    return _replace(friend, rested_at=max(now, friend.staffed_at + 1), assigned="")
+    return friend.ended(max(now, friend.staffed_at + 1))
 
 
 def answered(friend: Friend, actor: str, silence_minutes: int, now: int) -> Friend:
     """A member of staff writes: they have seen what waited, and the rules keep silent. Who has the
     conversation keeps it.
     """
-    staffed = friend.is_staffed(now, silence_minutes)
-    friend = seen(friend) if staffed else handed_over(seen(friend), now)
-    return _replace(friend, assigned=friend.assigned or actor, last_at=max(friend.last_at, now))
+    friend = _replace(seen(friend), assigned=friend.assigned or actor)
+    if not friend.is_staffed(now, silence_minutes):
+        friend = handed_over(friend, now)
+    return friend.said(now, silence_minutes)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.domain.effects import NEVER
 from gateway.domain.hours import STAFF, Hours, is_open
 from gateway.domain.line.channel import ALWAYS, Channel, Message, Rule
 from gateway.domain.line.events import Event
@@ -24,8 +23,8 @@ class Decision(msgspec.Struct, frozen=True):
     """What answers: ``greeting``, ``rule:3``, ``uniform``."""
     tags: tuple[str, ...] = ()
     void: tuple[int, int] | None = None
-    """Replies to what happened between these instants make no sense any more; those that were not
-    sent yet are taken back."""
+    """Replies to what happened from the one instant on and before the other make no sense any more;
+    those that were not sent yet are taken back."""
     profile: bool = False
     """Whether the platform is to be asked for the friend's name."""
 
@@ -39,12 +38,12 @@ def decide(channel: Channel, friend: Friend, event: Event) -> Decision:
     if event.kind in ("unfollow", "leave"):
         gone = _replace(friend, unfollowed_at=max(friend.unfollowed_at, event.at))
         return Decision(gone, void=(0, event.at))
-    if event.kind == "message":
-        return _said(channel, friend, event)
-    if event.kind == "postback":
-        rule = _pressed(channel, event)
-        return _ruled(channel, friend, event, rule) if rule else Decision(_heard(friend, event))
-    return Decision(friend)
+    if event.kind not in ("message", "postback"):
+        return Decision(friend)
+    decision = (_said if event.kind == "message" else _did)(channel, friend, event)
+    # Of a friend from before we listened; who has followed was asked about then.
+    is_new = not (friend.is_group or friend.followed_at or friend.last_at or friend.name)
+    return _replace(decision, profile=True) if is_new else decision
 
 
 def may_answer(channel: Channel, friend: Friend, event: Event) -> bool:
@@ -70,28 +69,47 @@ def _said(channel: Channel, friend: Friend, event: Event) -> Decision:
     if rule is not None and (not staffed or rule[1].staff == "end"):
         return _ruled(channel, friend, event, rule)
     # Whatever no rule knew what to do with, people look at.
-    friend = _replace(_heard(friend, event), unread=friend.unread + 1)
-    if staffed or not may_answer(channel, friend, event):
-        return Decision(friend)
-    return Decision(friend, _uniform(channel, event), "uniform")
+    heard = _replace(_heard(channel, friend, event), unread=friend.unread + 1)
+    if staffed:
+        if rule is not None and rule[1].staff == "call":
+            heard = heard.called(event.at)
+        return Decision(heard, void=_void(channel, friend, heard, event))
+    if not may_answer(channel, friend, event):
+        return Decision(heard)
+    return Decision(heard, _uniform(channel, event), "uniform")
 
 
-def _heard(friend: Friend, event: Event) -> Friend:
-    return _replace(friend, last_at=max(friend.last_at, event.at))
+def _did(channel: Channel, friend: Friend, event: Event) -> Decision:
+    rule = _pressed(channel, event)
+    if rule is not None:
+        return _ruled(channel, friend, event, rule)
+    heard = _heard(channel, friend, event)
+    return Decision(heard, void=_void(channel, friend, heard, event))
+
+
+def _heard(channel: Channel, friend: Friend, event: Event) -> Friend:
+    friend = friend.said(event.at, channel.staff_minutes)
+    return _replace(friend, heard_at=max(friend.heard_at, event.at))
+
+
+def _void(channel: Channel, before: Friend, friend: Friend, event: Event) -> tuple[int, int] | None:
+    """What came later than ``event``, was here sooner, and was meant for people, as is seen now."""
+    if event.at >= before.last_at:
+        return None
+    until = friend.staffed_until(event.at, channel.staff_minutes)
+    return (event.at + 1, until) if until else None
 
 
 def _ruled(channel: Channel, friend: Friend, event: Event, found: tuple[int, Rule]) -> Decision:
     ordinal, rule = found
-    friend = _heard(friend, event)
-    void = None
-    if rule.staff == "call" and event.at > friend.staffed_at:
-        friend = _replace(friend, staffed_at=event.at, unread=friend.unread + 1)
-        # What came later and was here sooner was meant for people, too.
-        void = (event.at + 1, friend.rested_at if friend.rested_at > event.at else NEVER)
+    heard = _heard(channel, friend, event)
+    if rule.staff == "call":
+        heard = _replace(heard.called(event.at), unread=heard.unread + 1)
     elif rule.staff == "end":
-        friend = _replace(friend, rested_at=max(friend.rested_at, event.at), assigned="")
+        heard = heard.ended(event.at)
     messages = rule.messages if may_answer(channel, friend, event) else ()
-    return Decision(friend, messages, f"rule:{ordinal + 1}", rule.tags, void)
+    void = _void(channel, friend, heard, event)
+    return Decision(heard, messages, f"rule:{ordinal + 1}", rule.tags, void)
 
 
 def _matching(channel: Channel, event: Event) -> tuple[int, Rule] | None:

@@ -49,11 +49,13 @@ Note = Literal[
     "unknown_field",
     "malformed",
     "id_derived",
+    "half_character",
 ]
 """Something about an event that is not documented; a metric label.
 
 ``malformed``: a documented value is missing, of another type, or cannot be true. ``id_derived``:
-it came without an id, and got one of its content.
+it came without an id, and got one of its content. ``half_character``: half a surrogate pair or a
+NUL, which no store keeps, was replaced.
 """
 
 

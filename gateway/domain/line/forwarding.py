@@ -20,7 +20,9 @@ _FIRST_PAUSE = 2
 _LAST_PAUSE = 900
 
 Result = Literal["sent", "retried", "refused", "expired", "withdrawn"]
-"""What came of an attempt; a metric label. ``withdrawn``: the channel sends nothing there now."""
+"""What came of an attempt; a metric label. ``withdrawn``: the channel sends nothing there now, or
+who sent a message took it back.
+"""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
@@ -102,6 +104,8 @@ class Payload(msgspec.Struct, frozen=True):
     body: str
     """Its bytes as base64: they must arrive as they were signed."""
     signature: str
+    messages: tuple[str, ...] = ()
+    """The ids of the messages in it, by which it is found when one is taken back."""
 
     @property
     def raw(self) -> bytes:
@@ -109,9 +113,11 @@ class Payload(msgspec.Struct, frozen=True):
         return b64decode(self.body)
 
 
-def written(channel: str, url: str, body: bytes, signature: str) -> str:
+def written(
+    channel: str, url: str, body: bytes, signature: str, messages: tuple[str, ...] = ()
+) -> str:
     """The payload of the effect that sends a webhook on."""
-    payload = Payload(channel, url, b64encode(body).decode(), signature)
+    payload = Payload(channel, url, b64encode(body).decode(), signature, messages)
     return msgspec.json.encode(payload).decode()
 
 
@@ -124,9 +130,13 @@ def read(payload: str) -> Payload:
     return msgspec.json.decode(payload, type=Payload)
 
 
-def stream_of(channel: str) -> str:
-    """The stream of a channel's webhooks: the tool gets one after the other."""
-    return f"forward/{channel}"
+def stream_of(channel: str, user: str) -> str:
+    """The stream of the webhooks about a user or group: the tool gets one after the other.
+
+    One that it cannot take holds up what the same user does afterwards, and nobody else's. What is
+    about nobody stands alone.
+    """
+    return f"forward/{channel}/{user}" if user else ""
 
 
 def verdict(status: int) -> Literal["sent", "retried", "refused"]:

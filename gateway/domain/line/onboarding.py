@@ -21,6 +21,10 @@ State = Literal["passed", "failed", "manual", "unknown"]
 MARKS: Mapping[State, str] = {"passed": "✓", "failed": "✗", "manual": "–", "unknown": "?"}
 
 
+AGAIN = "put right what is above, and run the check again"
+"""What to do about whatever could not be looked at."""
+
+
 class Check(msgspec.Struct, frozen=True):
     """One thing that was looked at."""
 
@@ -33,10 +37,10 @@ class Check(msgspec.Struct, frozen=True):
     """What to do, unless it is all right."""
 
     def lines(self) -> list[str]:
-        """It for people: a line, and one more where there is something to do."""
+        """It for people: a line, and one more where there is something to do about it alone."""
         found = f": {self.found}" if self.found else ""
         lines = [f"{MARKS[self.state]} {self.title}{found}"]
-        if self.remedy and self.state != "passed":
+        if self.remedy and self.state in ("failed", "manual"):
             lines.append(f"    → {self.remedy}")
         return lines
 
@@ -144,6 +148,7 @@ def checks(channel: Channel, url: str, seen: Seen, industries: Industries) -> tu
         _profile(seen),
         _menu(seen),
         _greeting(channel),
+        _pin(channel),
         _provider(channel, seen),
         _liff(channel),
         _verified(seen),
@@ -152,7 +157,7 @@ def checks(channel: Channel, url: str, seen: Seen, industries: Industries) -> tu
 
 
 def _unseen(id_: str, title: str) -> Check:
-    return Check(id_, title, "unknown", remedy="put right what is above, and run the check again")
+    return Check(id_, title, "unknown", remedy=AGAIN)
 
 
 def _token(seen: Seen) -> Check:
@@ -314,6 +319,17 @@ def _greeting(channel: Channel) -> Check:
         return Check(id_, title, "passed")
     remedy = "write greeting = […] in [[line_channel]]; LINE's own would be a second answer"
     return Check(id_, title, "failed", "", remedy)
+
+
+def _pin(channel: Channel) -> Check:
+    id_, title = "pin", "A PIN for stamps"
+    if channel.staff_secret:
+        return Check(id_, title, "passed")
+    remedy = (
+        "write staff_secret, unless staff stamp by their own devices alone: the page of a coupon "
+        "has no field for a PIN otherwise"
+    )
+    return Check(id_, title, "manual", "none is configured", remedy)
 
 
 def _provider(channel: Channel, seen: Seen) -> Check:

@@ -27,6 +27,21 @@ TOKEN_GRACE_SECONDS = 10
 again until the minute is over.
 """
 
+UNASKED = ("push:", "step:", "coupon-reminder", "card-notice", "posting")
+"""What the origins of effects begin with that friends get though they said nothing: not in quiet
+hours, and not once they said stop. Replies, and what staff write, are none of these.
+"""
+
+_REMINDERS = ("coupon-reminder", "card-notice")
+_NIGHT = "21:00-09:00"
+"""When nobody is reminded of anything, where the channel names no quiet hours."""
+
+ASIDE = "/aside"
+"""Behind a friend's stream: what waits for the morning, and must not hold up what staff write."""
+
+OWN_PUSHES = "/pushes"
+"""The same of the pushes that differ from friend to friend."""
+
 _NAMESPACE = UUID("5f0e5b0a-93d5-4f0f-8c55-0f6d6f6b7a1e")
 _REPLY_PAUSE, _PAUSE, _LONGEST_PAUSE = 0.25, 1.0, 300.0
 QUOTA_PAUSE_SECONDS = 600
@@ -120,6 +135,20 @@ class Next(msgspec.Struct, frozen=True):
     due_at: int = 0
     unclear: bool = False
     error: str = ""
+
+
+def is_unasked(origin: str) -> bool:
+    """Whether an effect of ``origin`` disturbs somebody who said nothing."""
+    return origin.startswith(UNASKED)
+
+
+def quiet_for(origin: str, quiet: str) -> str:
+    """The hours in which an effect of ``origin`` is not sent, where the channel names ``quiet``;
+    empty where it may be sent at any time.
+    """
+    if not is_unasked(origin):
+        return ""
+    return quiet or (_NIGHT if origin in _REMINDERS else "")
 
 
 def retry_key(key: str) -> str:

@@ -13,6 +13,9 @@ from urllib.parse import quote
 
 VARIABLES = ("name", "shop", "points")
 
+WRITTEN = " or ".join(f"{{{name}}}" for name in VARIABLES)
+"""How problems name them."""
+
 NOTHING = dict.fromkeys(VARIABLES, "")
 """No values."""
 
@@ -33,7 +36,6 @@ _MARKUP = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAMED = re.compile(r"\{([A-Za-z_]+)\}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_ALL = " or ".join(f"{{{name}}}" for name in VARIABLES)
 
 
 def text_length(text: str) -> int:
@@ -102,14 +104,14 @@ def misused(text: str, others: frozenset[str] = frozenset()) -> str | None:
         if token[1] is None:
             return "has a single brace; write {{ or }} for a brace"
         if token[1] not in VARIABLES and token[1] not in others:
-            return f"has an unknown variable; write {_ALL}, and {{{{ or }}}} for a brace"
+            return f"has an unknown variable; write {WRITTEN}, and {{{{ or }}}} for a brace"
     return None
 
 
 def misused_plainly(text: str) -> str | None:
     """The same of an address or data, where other braces may stand as they are."""
     if any(named[1] not in VARIABLES for named in _NAMED.finditer(text)):
-        return f"has an unknown variable; write {_ALL}"
+        return f"has an unknown variable; write {WRITTEN}"
     return None
 
 

@@ -4,11 +4,8 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,127 +15,20 @@ import structlog
 
 from adapters.line.contents import AT_ONCE, ContentClient, Fetcher
 from adapters.storage.content_folder import ContentFolder
-from adapters.storage.contents import ContentReader
-from adapters.storage.store import SqlStore
 from gateway import config
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.contents import Content
-from gateway.domain.line.events import Event
-from gateway.domain.line.friends import Friend
-from gateway.domain.values import SECOND, Counted, Draw, Ids, Seed
+from gateway.domain.values import EVERYBODY, SECOND, Ids
 from gateway.main import inbox
 from gateway.main.chores import Pace
 from gateway.main.parts import Deps
 from gateway.ports import Transaction
 from gateway.ports.contents import ContentSource
-from gateway.ports.outbox import Claimed, Outcome
 from gateway.usecases import contents
+from tests.adapters.line.content_desk import DAY, PNG, Desk, desk
 from tests.adapters.line.sending_world import Hand, ours, tokens_of
 from tests.adapters.line.simulator.world import World, in_world
-from tests.support.stores import PATIENCE, Engine, Recorder, dialect_of, on_a_loop, sqlite_engine
-
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
-DAY = 86_400
-
-_ids = count(1)
-
-
-@dataclass
-class Desk:
-    """A store with what was asked for, and a fetcher."""
-
-    store: SqlStore
-    engine: Engine
-    channel: Channel
-    folder: Path
-    source: ContentSource
-    recorder: Recorder
-    now: int
-    room: bool = True
-    most: int = 1_000_000
-    fetchers: list[Fetcher] = field(default_factory=list)
-
-    def fetcher(self, files: ContentFolder | None = None) -> Fetcher:
-        """One process's."""
-        made = Fetcher(
-            store=self.store,
-            reader=ContentReader(dialect_of(self.engine.name)),
-            source=self.source,
-            folder=files or ContentFolder(self.folder),
-            clock=lambda: self.now,
-            most_bytes=self.most,
-            has_room=lambda: self.room,
-            log=structlog.get_logger("test"),
-        )
-        self.fetchers.append(made)
-        return made
-
-    async def ask(self, message: str, kind: str = "image") -> None:
-        """A friend sends something."""
-        event = Event(
-            id=message,
-            kind="message",
-            at=self.now,
-            mode="active",
-            redelivered=False,
-            raw="{}",
-            message_id=message,
-            message_kind=kind,
-        )
-        friend = Friend(self.channel.id, "U1", 7, "acme", self.now)
-
-        def wanted(tx: Transaction, draw: Draw) -> tuple[None, tuple[()]]:
-            contents.wanted(tx, self.channel, friend, event, self.now, draw)
-            return None, ()
-
-        await self.store.run(wanted, Seed(next(_ids) * 100, 4, b"x" * 16).draw())
-
-    def effect(self, message: str, **changed: Any) -> Claimed:
-        """What the worker claims for it."""
-        payload, key, give_up = self.engine.rows(
-            "SELECT payload, idempotency_key, give_up_at FROM outbox"
-            f" WHERE idempotency_key LIKE '%/{message}'"
-        )[0]
-        claimed = Claimed(
-            1, "acme", "line.content", key, payload, "", 0, give_up, "", 1, 0, self.now
-        )
-        return msgspec.structs.replace(claimed, **changed)
-
-    async def fetch(self, message: str, **changed: Any) -> Outcome:
-        """One attempt."""
-        return await self.fetcher().carry_out(self.effect(message, **changed))
-
-    async def row(self, message: str) -> Content:
-        """What the store knows of it."""
-        reader = ContentReader(dialect_of(self.engine.name))
-        found = await self.store.read(reader.content, self.channel.id, message)
-        assert found is not None
-        return found
-
-    @property
-    def files(self) -> list[str]:
-        """What lies in the folder."""
-        return sorted(p.name for p in self.folder.rglob("*") if p.is_file())
-
-    @property
-    def counted(self) -> Counter[str]:
-        """What was counted."""
-        facts = [fact for fact in self.recorder.facts if isinstance(fact, Counted)]
-        return Counter(f.labels[0] for f in facts if f.metric == "line_contents_total")
-
-
-@asynccontextmanager
-async def desk(
-    engine: Engine, folder: Path, channel: Channel, source: ContentSource, now: int
-) -> AsyncIterator[Desk]:
-    engine.provision(channel)
-    recorder = Recorder()
-    async with engine.store(recorder) as store:
-        made = Desk(store, engine, channel, folder / "contents", source, recorder, now)
-        await made.ask("begin", kind="text")  # asks for nothing, and the channel is known
-        yield made
-        for fetcher in made.fetchers:
-            await fetcher.close()
+from tests.support.stores import PATIENCE, Engine, on_a_loop, sqlite_engine
 
 
 def fetching(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -361,6 +251,27 @@ async def test_what_is_taken_back_meanwhile_does_not_stay(desk: Desk, source: Sl
 
 
 @slowly
+async def test_a_file_of_a_process_that_died_does_not_stay(desk: Desk, source: Slow) -> None:
+    """It had its name, and nobody was told of it: it goes, whether the message was taken back since
+    or the platform has it no more.
+    """
+    source.let.set()
+    for message in ("1", "2"):
+        await desk.ask(message)
+        left = desk.folder / desk.channel.id / message
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_bytes(b"GIF89arest")
+    await desk.store.run(lambda tx, m: (None, contents.unsent(tx, desk.channel, m)), "1")
+    assert (await desk.fetch("1")).state == "done"
+    assert desk.files == ["2"]
+    desk.engine.provision(removed=[desk.channel])
+    await desk.store.run(lambda tx, _: (None, ()), None)
+    outcome = await desk.fetch("2")
+    assert (outcome.state, outcome.error) == ("dead", "missing")
+    assert desk.files == []
+
+
+@slowly
 async def test_a_process_that_ends_leaves_nothing_half(desk: Desk, source: Slow) -> None:
     """No part of a file; the next process fetches it anew."""
     await desk.ask("1")
@@ -408,6 +319,11 @@ async def test_a_disk_that_fails_is_tried_again(desk: Desk, source: Slow) -> Non
     assert (await desk.row("1")).state == "waiting"
 
 
+def _save(tx: Transaction, content: Content) -> tuple[None, tuple[()]]:
+    tx.contents.save(EVERYBODY, content)
+    return None, ()
+
+
 def test_the_daemon_takes_away_what_is_old(
     sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -441,8 +357,14 @@ def test_the_daemon_takes_away_what_is_old(
                     assert (await carry_out(made.effect(message))).state == "done"
                     made.now += 20 * DAY * SECOND
                 assert made.files == ["new", "old"]
+                # One that cannot be removed, as it is none, keeps no other from going.
+                (made.folder / "shop" / "stuck").mkdir()
+                held = await made.row("old")
+                stuck = msgspec.structs.replace(held, message_id="stuck", path="shop/stuck")
+                await made.store.run(_save, stuck)
                 await part.chores["contents"]()
             assert made.files == ["new"]
+            assert (await made.row("stuck")).state == "removing"
             assert (await made.row("old")).why == "expired"
             assert (await made.row("new")).state == "kept"
 

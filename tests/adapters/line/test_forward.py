@@ -1,235 +1,34 @@
-"""Webhooks reach a second tool byte for byte and in order, and nothing inside is ever reached."""
+"""Webhooks reach a second tool byte for byte and, of each friend, in order; nothing inside is ever
+reached, and a tool that is away takes nothing from others.
+"""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
-from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from adapters.line.answers import MOST_BYTES
-from adapters.line.forward import UNDER_WAY, Forwarder
-from adapters.storage.store import SqlStore
-from gateway.domain.line.channel import Channel, Forward
+from adapters.line.forward import UNDER_WAY, UNDER_WAY_OF_ONE
 from gateway.domain.line.forwarding import GIVE_UP_SECONDS, KIND, written
-from gateway.domain.values import EVERYBODY, SECOND, Counted, Ids, Seed
-from gateway.main.outbox import Worker
-from gateway.ports import Fact, Transaction
-from gateway.usecases.forwarding import send_on
-from tests.support.line import NOON, SHOP
-from tests.support.stores import (
-    PATIENT,
-    Engine,
-    Recorder,
-    eventually,
-    sqlite,
-    sqlite_template,
+from gateway.domain.values import SECOND, Seed
+from tests.adapters.line.forward_world import (
+    BODY,
+    NAME,
+    OTHER_SHOP,
+    Names,
+    Office,
+    an_office,
+    ask,
+    in_office,
 )
-from tests.support.tls import contexts
-
-__all__ = ["sqlite", "sqlite_template"]
-
-NAME = "tool.example.jp"
-BODY = '{"destination":"U0","events":[{"text":"改行\\u2028 \\ud83c"} ]}'.encode() + b"\xff\n"
-
-_replace = msgspec.structs.replace
-
-
-class Names(AbstractResolver):
-    """Says what names stand for: each time the next of what the test gave, the last for ever."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = list(addresses)
-        self.asked = 0
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        self.asked += 1
-        found = self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
-        kind = socket.AF_INET6 if ":" in found else socket.AF_INET
-        return [ResolveResult(hostname=host, host=found, port=port, family=kind, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-@dataclass
-class Tool:
-    """The second tool: it keeps what it gets, and answers as the test says, at last with 200."""
-
-    answers: list[int] = field(default_factory=list)
-    heard: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    held: asyncio.Event | None = None
-    written: int = 0
-    connections: int = 0
-    keeps_alive: bool = True
-
-    @property
-    def bodies(self) -> list[bytes]:
-        return [body for _, _, body in self.heard]
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.heard.append((request.path_qs, headers, await request.read()))
-        if self.held is not None:
-            await self.held.wait()
-        status = self.answers.pop(0) if self.answers else 200
-        if status == 299:
-            return await self._flood(request)
-        response = web.Response(status=status, headers={"Location": "/elsewhere"})
-        if not self.keeps_alive:
-            response.force_close()
-        return response
-
-    async def _flood(self, request: web.BaseRequest) -> web.StreamResponse:
-        """An answer without an end."""
-        response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
-        await response.prepare(request)
-        while True:
-            await response.write(b"\x1f\x8b" + b"a" * 65_534)
-            self.written += 65_536
-
-
-@dataclass
-class Office:
-    """A daemon's store and worker, with a forwarder, at a time that a test sets."""
-
-    engine: Engine
-    store: SqlStore
-    worker: Worker
-    tool: Tool
-    url: str
-    names: Names
-    recorder: Recorder
-    now: int = NOON
-    ids: Ids = field(default_factory=lambda: Ids(5))
-
-    async def hear(self, body: bytes, url: str | None = None) -> None:
-        """A webhook of the channel was taken in."""
-        payload = written(SHOP.id, url or self.url, body, "c2lnbmF0dXJl")
-        await self.store.run(_ask, (payload, self.now, Seed(self.ids.block(self.now, 1), 1, b"")))
-        self.now += 1
-        self.worker.wake()
-
-    def rows(self) -> list[tuple[str, str | None]]:
-        """State and last error of all that is, or was, to be sent."""
-        return self.engine.rows("SELECT state, last_error FROM outbox ORDER BY order_at, id")
-
-    async def become(self, *rows: tuple[str, str | None]) -> None:
-        """Wait until this is what is known of all."""
-        await eventually(lambda: self.rows() == list(rows))
-
-    def has_tried(self, attempts: int) -> bool:
-        """Whether the one webhook was tried so often, or is dead."""
-        ((state, tried),) = self.engine.rows("SELECT state, attempts FROM outbox")
-        return bool(state == "dead" or (state == "waiting" and tried == attempts))
-
-    async def count(self, **wanted: int) -> None:
-        """Wait until so many results were counted, and no others."""
-
-        def counts() -> dict[str, int]:
-            counted = [fact for fact in self.recorder.facts if isinstance(fact, Counted)]
-            results = [fact.labels[0] for fact in counted]
-            return {result: results.count(result) for result in results}
-
-        await eventually(lambda: counts() == wanted)
-
-    def later(self, seconds: int) -> None:
-        self.now += seconds * SECOND
-        self.worker.wake()
-
-    def approve(self, url: str) -> None:
-        """The channel's webhooks go to ``url``, or with an empty one nowhere."""
-        to = Forward(url, "山田 花子", NOON) if url else None
-        self.engine.provision(_replace(SHOP, forward=to))
-
-
-def _ask(tx: Transaction, asked: tuple[str, int, Seed]) -> tuple[None, list[Fact]]:
-    payload, now, seed = asked
-    channel = tx.entities.find(EVERYBODY, Channel, SHOP.id)
-    assert channel is not None
-    send_on(tx, channel, payload, now, seed.draw())
-    return None, []
-
-
-class Silent:
-    """A log that nobody reads."""
-
-    def warning(self, event: str, /, **fields: object) -> None:
-        """Nothing."""
-
-    info = error = warning
-
-
-@asynccontextmanager
-async def an_office(
-    engine: Engine, folder: Path, names: Names, allowed: str = "127.0.0.1", *, trusts: bool = True
-) -> AsyncIterator[Office]:
-    tool = Tool()
-    server, trust = contexts(folder, NAME)
-    runner = web.ServerRunner(web.Server(tool.answer), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server).start()
-    port = runner.addresses[0][1]
-    recorder = Recorder()
-    url = f"https://{NAME}:{port}/hook?shop=1"
-    async with engine.store(recorder, limits=PATIENT) as store:
-        office = Office(engine, store, None, tool, url, names, recorder)  # type: ignore[arg-type] # it is made of it
-        async with Forwarder(
-            store=store,
-            clock=lambda: office.now,
-            log=Silent(),
-            allowed=[(allowed, port)],
-            resolver=names,
-            trust=trust if trusts else None,
-        ) as forwarder:
-            office.worker = Worker(
-                store=store,
-                handlers={KIND: forwarder.deliver},
-                clock=lambda: office.now,
-                log=Silent(),
-            )
-            office.approve(url)
-            working = asyncio.create_task(office.worker.run())
-            try:
-                yield office
-            finally:
-                if tool.held is not None:
-                    tool.held.set()
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
-                await runner.cleanup()
-
-
-Test = Callable[[Office], Coroutine[Any, Any, None]]
-
-
-def in_office(
-    *addresses: str, allowed: str = "127.0.0.1", trusts: bool = True
-) -> Callable[[Test], Callable[[Engine, Path], None]]:
-    """Run a test where names stand for ``addresses``, loopback unless it says another thing."""
-
-    def wrap(test: Test) -> Callable[[Engine, Path], None]:
-        def run(sqlite: Engine, tmp_path: Path) -> None:
-            async def play() -> None:
-                names = Names(*(addresses or ("127.0.0.1",)))
-                async with an_office(sqlite, tmp_path, names, allowed, trusts=trusts) as office:
-                    await test(office)
-
-            asyncio.run(play())
-
-        run.__doc__, run.__name__ = test.__doc__, test.__name__
-        return run
-
-    return wrap
+from tests.support.line import NOON, SHOP, USER
+from tests.support.stores import (
+    Engine,
+    eventually,
+)
 
 
 @in_office()
@@ -264,12 +63,75 @@ async def test_webhooks_arrive_in_order_whatever_fails(office: Office) -> None:
 
 
 @in_office()
+async def test_a_body_that_the_tool_fails_on_holds_back_one_friend_alone(office: Office) -> None:
+    """What others do reaches it at once; of that friend everything comes later, and in order."""
+    office.tool.refused = b"poison"
+    await office.hear(b"poison", user="U1")
+    await office.hear(b"after it", user="U1")
+    for number in range(4):
+        await office.hear(b"%d" % number, user=f"U{number % 2 + 2}")
+    done, waiting = ("done", None), ("waiting", None)
+    await office.become(("waiting", "http_500"), waiting, *[done] * 4)
+    assert [each for each in office.tool.bodies if each in (b"0", b"2")] == [b"0", b"2"]
+    assert [each for each in office.tool.bodies if each in (b"1", b"3")] == [b"1", b"3"]
+    assert b"after it" not in office.tool.bodies
+    office.tool.refused = b""
+    office.later(2)
+    await office.become(*[done] * 6)
+    assert office.tool.bodies[-2:] == [b"poison", b"after it"]
+
+
+@in_office()
+async def test_a_tool_that_hangs_has_a_few_places_and_no_more(office: Office) -> None:
+    """Beyond them its webhooks wait without an attempt, whoever they are of, and those of another
+    channel go on.
+    """
+    office.tool.held, office.tool.hangs_at = asyncio.Event(), "hangs"
+    hanging = f"{office.url}&hangs"
+    office.approve(hanging)
+    office.approve(office.url, OTHER_SHOP)
+    for number in range(UNDER_WAY_OF_ONE + 20):
+        await office.hear(b"hangs", hanging, user=f"U{number}")
+    await eventually(lambda: len(office.tool.heard) == UNDER_WAY_OF_ONE)
+    for number in range(20):
+        await office.hear(b"goes on", user=f"U{number}", channel=OTHER_SHOP)
+    await eventually(lambda: office.tool.bodies.count(b"goes on") == 20)
+    assert office.tool.bodies.count(b"hangs") == UNDER_WAY_OF_ONE
+    put_back = "SELECT due_at, attempts FROM outbox WHERE state = 'waiting'"
+    await eventually(lambda: {attempts for _, attempts in office.engine.rows(put_back)} == {0})
+    # One after the other, as its places become free, and not all of them each second.
+    assert len({due_at for due_at, _ in office.engine.rows(put_back)}) == 20
+    office.tool.held.set()
+
+    def goes_on() -> bool:
+        office.later(1)
+        return {state for state, _ in office.rows()} == {"done"}
+
+    await eventually(goes_on)
+
+
+@in_office()
+async def test_what_was_taken_back_is_not_sent_any_more(office: Office) -> None:
+    """Its body is gone already; it ends, and so holds up nothing."""
+    office.tool.answers = [500]
+    await office.hear(BODY)
+    await office.hear(b"after it")
+    await office.become(("waiting", "http_500"), ("waiting", None))
+    office.engine.rows("UPDATE outbox SET payload = '' WHERE attempts > 0")
+    office.later(2)
+    await office.become(("dead", "taken_back"), ("done", None))
+    assert office.tool.bodies == [BODY, b"after it"]
+    await office.count(retried=1, withdrawn=1, sent=1)
+
+
+@in_office()
 async def test_what_the_tool_refuses_is_final(office: Office) -> None:
     """A 4xx ends one webhook and not the next; a redirect leads nowhere."""
     office.tool.answers = [404, 302, 200]
     for number in range(3):
         await office.hear(b"%d" % number)
     await office.become(("dead", "http_404"), ("dead", "http_302"), ("done", None))
+    assert office.engine.rows("SELECT DISTINCT payload FROM outbox") == [("",)]
     assert {path for path, _, _ in office.tool.heard} == {"/hook?shop=1"}
     assert len(office.tool.heard) == 3
     await office.count(refused=2, sent=1)
@@ -298,6 +160,7 @@ async def test_a_day_later_it_is_given_up(office: Office) -> None:
         if office.rows()[0][0] == "dead":
             break
     assert office.rows() == [("dead", "http_500")]
+    assert office.engine.rows("SELECT payload FROM outbox") == [("",)]
     assert office.now > NOON + (GIVE_UP_SECONDS - 1800) * SECOND
     await office.count(retried=attempts - 1, expired=1)
 
@@ -308,7 +171,7 @@ async def test_after_a_day_away_old_ones_are_not_sent(office: Office) -> None:
     office.approve(office.url)
     payload = written(SHOP.id, office.url, BODY, "s")
     old = office.now - (GIVE_UP_SECONDS + 1) * SECOND
-    await office.store.run(_ask, (payload, old, Seed(office.ids.block(old, 1), 1, b"")))
+    await office.store.run(ask, (payload, old, Seed(office.ids.block(old, 1), 1, b""), USER))
     office.worker.wake()
     await office.become(("dead", "given_up"))
     assert office.tool.heard == []

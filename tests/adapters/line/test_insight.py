@@ -12,7 +12,7 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.ports import Transaction
-from gateway.usecases.insight import ASKED_BACK_DAYS, ASKS_AT_ONCE, FOLLOWED_DAYS
+from gateway.usecases.insight import ASKED_BACK_DAYS, FOLLOWED_DAYS
 from tests.adapters.line.sending_world import ours
 from tests.adapters.line.simulator.world import HELLO, World, in_world
 from tests.adapters.line.test_official import official
@@ -42,12 +42,16 @@ class Line:
     deliveries_say: dict[str, Any] = field(default_factory=lambda: {"status": "ready"})
     event_says: dict[str, Any] = field(default_factory=dict)
     error: Exception | None = None
+    failing: str = ""
+    """A day of which it never tells."""
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def _say(self, answer: Mapping[str, Any], *asked: str) -> Mapping[str, Any]:
         self.asked.append(asked)
         if self.error:
             raise self.error
+        if self.failing in asked:
+            raise Transient(Trouble.PLATFORM_DOWN, "500")
         return answer
 
     async def friends(self, channel: Channel, day: str) -> Mapping[str, Any]:
@@ -86,17 +90,8 @@ class Office:
         span = {"since": 0, "until": YESTERDAY + 99}
         return list(await self.store.read(self.reader.sent, EVERYBODY, channel, **span))
 
-    async def all(self) -> int:
-        """Ask for all that is due; how much it was."""
-        count = 0
-        while done := await self.sync.once():
-            count += done
-        return count
-
     def warning(self, event: str, /, **fields: object) -> None:
-        self.lines.append(f"{event}: {fields['reason']}")
-
-    info = error = warning
+        self.lines.append(f"{event}: {fields['channel']} {fields['reason']} {fields['asks']}")
 
     info = error = warning
 
@@ -126,19 +121,24 @@ def in_office(test: Callable[[Office, Line], Any]) -> Callable[[Engine], None]:
     return run
 
 
+def kept_push(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
+    """A push that LINE counts apart."""
+    keep_push(tx, SHOP.id, NOON - 2 * DAY, request="r1")
+    return None, ()
+
+
 @in_office
 async def test_the_days_of_a_month_are_asked_about_once(office: Office, line: Line) -> None:
-    """Each day when LINE can tell of it, a few at a time; then not again."""
+    """Each day when LINE can tell of it; then not again."""
     await office.sync.expect()
-    assert await office.sync.once() == ASKS_AT_ONCE
-    assert ASKS_AT_ONCE + await office.all() == ASKED_BACK_DAYS
+    assert await office.sync.once() == ASKED_BACK_DAYS
     days = {day for kind, day in line.asked if kind == "friends"}
     assert (len(days), max(days), min(days)) == (ASKED_BACK_DAYS, "20261102", "20261003")
     await office.sync.expect()
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
     office.now = asked_from(YESTERDAY + 1)
     await office.sync.expect()
-    assert await office.all() == 1
+    assert await office.sync.once() == 1
 
 
 @in_office
@@ -147,7 +147,7 @@ async def test_what_line_does_not_tell_is_null(office: Office, line: Line) -> No
     line.friends_say = {"status": "ready", "followers": 120, "blocks": None, "new": 1}
     line.deliveries_say = {"status": "ready", "apiPush": 30, "apiReply": 0, "sms": 9}
     await office.sync.expect()
-    await office.all()
+    await office.sync.once()
     told = Told("ready", 120, None, None, "ready", {"api_push": 30, "api_reply": 0})
     assert await office.day() == told
 
@@ -157,16 +157,16 @@ async def test_a_day_that_line_still_counts_is_asked_for_hourly(office: Office, 
     """Until both figures are ready; what it never had is final, too."""
     line.deliveries_say = {"status": "unready"}
     await office.sync.expect()
-    await office.all()
+    await office.sync.once()
     assert (await office.day()).delivery_state == "unready"
     line.deliveries_say = {"status": "out_of_service"}
     office.now += HOUR - 1
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
     office.now += 1
-    assert await office.all() == ASKED_BACK_DAYS
+    assert await office.sync.once() == ASKED_BACK_DAYS
     assert (await office.day()).delivery_state == "out_of_service"
     office.now += DAY
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
 
 
 @in_office
@@ -174,21 +174,42 @@ async def test_a_word_that_is_new_means_not_yet(office: Office, line: Line) -> N
     """LINE adds words without notice."""
     line.friends_say = {"status": "counting_anew"}
     await office.sync.expect()
-    await office.all()
+    await office.sync.once()
     assert (await office.day()).state == "unready"
 
 
 @in_office
 async def test_where_line_is_away_it_is_asked_again(office: Office, line: Line) -> None:
-    """In an hour; what was told of before stays."""
-    line.error = Transient(Trouble.PLATFORM_BUSY, "429")
+    """In an hour; a channel is asked once meanwhile, and told of in one line."""
+    line.error = Transient(Trouble.PLATFORM_DOWN, "503")
+    await office.sync.expect()
+    assert await office.sync.once() == ASKED_BACK_DAYS
+    assert len(line.asked) == 1
+    assert office.lines == [f"no figures of LINE: {SHOP.id} platform_down {ASKED_BACK_DAYS}"]
+    line.error = None
+    assert await office.sync.once() == 0
+    office.now += HOUR
+    assert await office.sync.once() == ASKED_BACK_DAYS
+    assert (await office.day()).state == "ready"
+
+
+@in_office
+async def test_a_day_that_always_fails_keeps_no_other_from_its_turn(
+    office: Office, line: Line
+) -> None:
+    """The next hour it comes last; messages are asked for at once, as they are told by another
+    call.
+    """
+    await office.store.run(kept_push, None)
+    line.failing = "20261102"
     await office.sync.expect()
     await office.sync.once()
-    assert set(office.lines) == {"no figures of LINE: platform_busy"}
-    line.error = None
+    assert ("request", "r1") in line.asked
     office.now += HOUR
-    await office.all()
-    assert (await office.day()).state == "ready"
+    await office.sync.once()
+    days = {day for kind, day in line.asked if kind == "deliveries"}
+    assert len(days) == ASKED_BACK_DAYS - 1
+    assert line.failing not in days
 
 
 @in_office
@@ -196,16 +217,17 @@ async def test_a_refusal_is_kept_and_tried_daily_for_a_month(office: Office, lin
     """Credentials may be put right; what is too long ago is given up."""
     line.error = Permanent(Trouble.PLATFORM_REFUSED, "403")
     await office.sync.expect()
-    await office.all()
+    await office.sync.once()
     assert (await office.day()).state == "refused"
+    assert office.lines == [f"no figures of LINE: {SHOP.id} platform_refused {ASKED_BACK_DAYS}"]
     office.now += HOUR
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
     office.now += DAY
-    assert 0 < await office.all() <= ASKED_BACK_DAYS
+    assert 0 < await office.sync.once() <= ASKED_BACK_DAYS
     office.now = begin_of(YESTERDAY + FOLLOWED_DAYS + 1)
-    await office.all()
+    await office.sync.once()
     office.now += 2 * DAY
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
 
 
 @in_office
@@ -221,7 +243,7 @@ async def test_messages_are_followed_for_a_month(office: Office, line: Line) -> 
     await office.store.run(keep, None)
     line.event_says = {"overview": {"delivered": 300, "uniqueImpression": 140, "uniqueClick": None}}
     await office.sync.expect()
-    await office.all()
+    await office.sync.once()
     messages = [asked for asked in line.asked if asked[0] in ("request", "unit")]
     assert sorted(messages) == [
         ("request", "r1"),
@@ -236,13 +258,13 @@ async def test_messages_are_followed_for_a_month(office: Office, line: Line) -> 
 
     line.event_says = {"overview": {"uniqueClick": 25}}
     office.now += DAY
-    await office.all()
+    await office.sync.once()
     clicks = {each.ref: each.clicks for each in await office.sent()}
     assert clicks == dict.fromkeys(sent, 25)
     office.now = NOON + (FOLLOWED_DAYS + 2) * DAY
-    await office.all()
+    await office.sync.once()
     office.now += 2 * DAY
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
 
 
 @in_office
@@ -256,9 +278,9 @@ async def test_a_channel_that_was_taken_away_is_not_asked_about(office: Office, 
 
     await office.store.run(forget, None)
     await eventually(lambda: office.store.entity(Channel, SHOP.id) is None)
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
     office.now += DAY
-    assert await office.all() == 0
+    assert await office.sync.once() == 0
     assert line.asked == []
 
 
@@ -291,7 +313,7 @@ def test_the_platform_s_own_figures_arrive(sqlite: Engine) -> None:
             world.clock.now = asked_from(sent_on) + HOUR
             asking = office(store, sqlite, platform, world.clock)
             await asking.sync.expect()
-            await asking.all()
+            await asking.sync.once()
             assert asking.lines == []
             told = await asking.day(sent_on, channel.id)
             assert (told.state, told.followers, told.blocks) == ("ready", 40, 0)

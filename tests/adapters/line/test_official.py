@@ -90,6 +90,8 @@ async def test_friends_are_listed_in_pages(
     assert set(found) == everyone
     assert len(found) == len(everyone)
     assert pages == 3
+    world.channel.verified = False
+    assert await trouble(line.followers(channel)) is Trouble.PLATFORM_REFUSED
 
 
 @asking

@@ -48,6 +48,7 @@ async def walked(
         "login_channel_id": "2000000000",
         "liff_id": "2000000000-abcdefgh",
         "industry": "florist",
+        "staff_secret": "4812",
     }
     channel = ours(world, **(wanted | given))
     async with official(world) as platform:

@@ -266,13 +266,16 @@ def test_an_event_without_an_id_gets_one_of_its_content() -> None:
     ],
 )
 def test_halves_of_pairs_and_nul_are_replaced(written: str, kept: str) -> None:
-    """In texts, names and the raw event; an escaped backslash is not mistaken for an escape."""
+    """In texts, names and the raw event, and noted once; an escaped backslash is not mistaken for
+    an escape.
+    """
     event = json.dumps(TEXT).replace(json.dumps("こんにちは"), f'"{written}"')
     event = event.replace('"webhookEventId"', f'"{written}": 1, "webhookEventId"')
     body = read_body(f'{{"events":[{event},{json.dumps(TEXT)}]}}'.encode())
     assert body.events[0].text == kept
     assert json.loads(body.events[0].raw)[kept] == 1
     assert body.events[1].text == "こんにちは"
+    assert body.notes.count("half_character") == ("\ufffd" in kept)
 
 
 # --- what is refused ---

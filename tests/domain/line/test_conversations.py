@@ -1,5 +1,6 @@
 """Conversations with staff: who answers, and what waits."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,8 +23,8 @@ def test_a_conversation_stands_as_its_friend_does() -> None:
 @given(_TIMES, _TIMES, _TIMES, st.integers(1, 10_080))
 def test_whoever_takes_it_has_it(staffed: int, rested: int, now: int, minutes: int) -> None:
     """However the platform's clock and ours differ: at once after either step it holds."""
-    before = friend(staffed_at=staffed, rested_at=rested, last_at=0, assigned=CLERK)
-    over = handed_over(before, now)
+    before = friend(last_at=0).called(staffed).ended(rested)
+    over = handed_over(msgspec.structs.replace(before, assigned=CLERK), now)
     assert over.is_staffed(over.staffed_at, minutes)
     back = given_back(over, now)
     assert not back.is_staffed(back.rested_at, minutes)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gateway.domain.line.channel import Forward, Rule, Uniform
+from gateway.domain.line.conversations import answered
 from gateway.domain.line.decide import Decision, decide
 from gateway.domain.line.events import Event
 from gateway.domain.line.friends import Friend
@@ -83,6 +84,64 @@ def test_a_silence_gives_the_conversation_back() -> None:
     called, minutes = said("人と話す", 0), SHOP.staff_minutes * 60
     assert after(called, said("クーポン", minutes - 1)).messages == ()
     assert after(called, said("クーポン", minutes)).origin == "rule:1"
+
+
+def test_after_a_silence_the_rules_are_back_for_good() -> None:
+    """Not for one message alone: until people are called again, or write."""
+    minutes = SHOP.staff_minutes * 60
+    talk = (said("人と話す", 0), said("クーポン", minutes), said("クーポン", minutes + 1))
+    assert after(*talk).origin == "rule:1"
+    assert after(*talk, said("予約", minutes + 2)).origin == "uniform"
+    assert after(*talk, said("人と話す", minutes + 2), said("予約", minutes + 3)).messages == ()
+    back = answered(after(*talk).friend, "token:1", SHOP.staff_minutes, NOON + minutes * SECOND * 2)
+    assert after(said("クーポン", 2 * minutes + 1), friend=back).messages == ()
+
+
+def test_whoever_speaks_prolongs_the_time_of_people() -> None:
+    """The friend as well as staff; a silence is one of both."""
+    minutes = SHOP.staff_minutes * 60
+    talk = (said("人と話す", 0), said("予約", minutes - 1))
+    assert after(*talk, said("クーポン", 2 * minutes - 2)).messages == ()
+    friend = answered(after(*talk).friend, "token:1", SHOP.staff_minutes, NOON + minutes * SECOND)
+    assert after(said("クーポン", 2 * minutes - 1), friend=friend).messages == ()
+    assert after(said("クーポン", 2 * minutes), friend=friend).origin == "rule:1"
+
+
+def test_a_late_word_shows_that_there_was_no_silence() -> None:
+    """What the rules answered meanwhile is taken back, up to the silence that there was."""
+    minutes = SHOP.staff_minutes * 60
+    decision = after(
+        said("人と話す", 0), said("クーポン", minutes + 60), said("予約", minutes - 60)
+    )
+    assert decision.messages == ()
+    assert decision.void is not None
+    low, high = decision.void
+    assert low <= NOON + (minutes + 60) * SECOND < high == NOON + (2 * minutes + 60) * SECOND
+
+
+@pytest.mark.parametrize("mode", ["active", "standby"])
+@pytest.mark.parametrize("kind", ["message", "postback"])
+def test_a_friend_from_before_is_one_once_they_do_something(kind: str, mode: str) -> None:
+    """Who has blocked the account cannot; their name is asked for once."""
+    decision = after(event(kind, 1, mode=mode, text="?", data="?"))
+    assert (decision.friend.state, decision.profile) == ("friend", True)
+    assert not after(event(kind, 1), event(kind, 2)).profile
+    assert not after(event("follow", 1), event(kind, 2)).profile
+
+
+def test_the_later_of_a_word_and_an_unfollow_counts() -> None:
+    """In whatever order they come; and a follow is greeted though its friend was heard before."""
+    word, gone, back = said("?", 2), event("unfollow", 3), said("?", 4)
+    assert after(word, gone).friend.state == after(gone, word).friend.state == "blocked"
+    assert after(word, gone, back).friend.state == after(back, gone).friend.state == "friend"
+    assert after(word, event("follow", 1)).origin == "greeting"
+
+
+def test_a_group_is_no_friend_by_what_is_said_in_it() -> None:
+    """Whether we are in it, joins and leaves tell; and nobody's name is asked for."""
+    group = _replace(NEW, user="C1", is_group=True, unfollowed_at=NOON)
+    decision = decide(SHOP, group, said("?", 1, source="group", place="C1", user=""))
+    assert (decision.friend.state, decision.profile) == ("left", False)
 
 
 def test_a_late_hand_over_takes_back_what_people_should_have_answered() -> None:

@@ -39,6 +39,7 @@ READY = msgspec.structs.replace(
     bot_user_id=BOT,
     login_channel_id="2000000000",
     liff_id="2000000000-abcdefgh",
+    staff_secret="4812",
     industry="beauty-salon",
 )
 
@@ -116,6 +117,7 @@ CONFIGURED: list[tuple[str, dict[str, Any], str, str]] = [
     ("liff", {"liff_id": ""}, "failed", "liff_id"),
     ("liff", {"liff_id": "2000000000-abc"}, "failed", "abcdefgh"),
     ("liff", {"liff_id": "2000000001-abcdefgh"}, "failed", "one LINE Login channel"),
+    ("pin", {"staff_secret": ""}, "manual", "staff_secret"),
     ("industry", {"industry": ""}, "manual", "adult, medical"),
     ("industry", {"industry": "adult"}, "failed", "guideline.example"),
     ("industry", {"industry": "medical"}, "manual", "guideline.example"),
@@ -183,4 +185,5 @@ def test_a_check_is_written_on_a_line_or_two() -> None:
     """A mark, what was looked at, what was seen; below it what to do."""
     assert Check("a", "Name", "passed", "Acme", "nothing").lines() == ["✓ Name: Acme"]
     assert Check("a", "Name", "failed", "", "set one").lines() == ["✗ Name", "    → set one"]
+    assert Check("a", "Name", "unknown", "", "look again").lines() == ["? Name"]
     assert set(MARKS) == {"passed", "failed", "manual", "unknown"}

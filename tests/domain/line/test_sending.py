@@ -24,6 +24,8 @@ from gateway.domain.line.sending import (
     Unreached,
     after,
     before,
+    is_unasked,
+    quiet_for,
     retry_key,
 )
 from gateway.domain.values import SECOND
@@ -173,3 +175,23 @@ def test_a_month_has_room_for_what_is_neither_used_nor_promised() -> None:
     assert read(month, "none", 0, 9999, NOW).has_room(10**9)
     over = read(month, "limited", 100, 150, NOW)
     assert (over.left, over.has_room(0)) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "quiet", "kept"),
+    [
+        ("push:7", "22:00-08:00", "22:00-08:00"),
+        ("push:7", "", ""),
+        ("step:a:1", "22:00-08:00", "22:00-08:00"),
+        ("posting", "22:00-08:00", "22:00-08:00"),
+        ("coupon-reminder", "", "21:00-09:00"),
+        ("card-notice", "22:00-08:00", "22:00-08:00"),
+        ("staff:kim", "22:00-08:00", ""),
+        ("rule:hello", "22:00-08:00", ""),
+        ("", "22:00-08:00", ""),
+    ],
+)
+def test_what_nobody_asked_for_keeps_quiet_hours(origin: str, quiet: str, kept: str) -> None:
+    """Reminders keep the night as well, where a channel names no hours; answers keep none."""
+    assert quiet_for(origin, quiet) == kept
+    assert is_unasked(origin) is (origin not in ("staff:kim", "rule:hello", ""))

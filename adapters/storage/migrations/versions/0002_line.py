@@ -55,8 +55,15 @@ def _outbox() -> None:
 
 
 def _friends() -> None:
-    texts = ("assigned", "name", "picture_url", "language", "entry")
-    instants = ("followed_at", "unfollowed_at", "last_at", "staffed_at", "rested_at")
+    texts = ("assigned", "name", "picture_url", "language", "entry", "talk")
+    instants = (
+        "followed_at",
+        "unfollowed_at",
+        "heard_at",
+        "last_at",
+        "staffed_at",
+        "rested_at",
+    )
     op.create_table(
         "line_friends",
         sa.Column("channel", sa.Text, primary_key=True),

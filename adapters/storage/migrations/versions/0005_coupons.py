@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("used_by", sa.Text, nullable=False),
         sa.Column("wrong", sa.Integer, nullable=False),
         sa.Column("locked_until", sa.BigInteger, nullable=False),
+        sa.Column("card", sa.BigInteger, nullable=False),
         sa.UniqueConstraint("token", name="coupon_tickets_token"),
     )
     _indexes()

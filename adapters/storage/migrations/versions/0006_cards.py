@@ -33,6 +33,13 @@ def upgrade() -> None:
         sa.Column("at_points", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("advertiser", sa.Text, nullable=False),
         sa.Column("earned_at", sa.BigInteger, nullable=False),
+        sa.Column("coupon", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("ticket", sa.BigInteger, nullable=False),
+    )
+    owed = sa.text("ticket = 0 AND coupon <> ''")
+    op.create_index(
+        "card_rewards_owed", "card_rewards", ["card_id"], sqlite_where=owed, postgresql_where=owed
     )
     _scans()
     op.create_table(

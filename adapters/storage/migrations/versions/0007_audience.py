@@ -91,6 +91,7 @@ def _recipients() -> None:
         *_texts("state"),
         sqlite_with_rowid=False,
     )
+    op.create_index("push_recipients_friend", "push_recipients", ["friend"])
     op.create_table(
         "aggregation_units",
         sa.Column("channel", sa.Text, primary_key=True),

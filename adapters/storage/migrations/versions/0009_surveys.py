@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("token", name="survey_sessions_token"),
     )
     op.create_index("survey_sessions_friend", "survey_sessions", ["friend"])
+    op.create_index("survey_sessions_done", "survey_sessions", ["survey", "done_at"])
     op.create_table(
         "survey_answers",
         sa.Column("response", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -48,6 +49,14 @@ def upgrade() -> None:
     op.create_index("survey_answers_of", "survey_answers", ["survey", "question", "response"])
     op.create_index("survey_answers_rows", "survey_answers", ["survey", "response"])
     op.create_index("survey_answers_friend", "survey_answers", ["friend"])
+    texts = sa.text("text <> ''")
+    op.create_index(
+        "survey_answers_texts",
+        "survey_answers",
+        ["at", "survey"],
+        sqlite_where=texts,
+        postgresql_where=texts,
+    )
 
 
 def downgrade() -> None:

@@ -89,6 +89,7 @@ def test_a_push_is_set_up_once_followed_and_cancelled(world: World) -> None:
     again = world.ask("POST", "/pushes", token=token, body=body, headers=key)
     assert (made.status, again.json) == (201, made.json)
     id_ = made.json["id"]
+    assert (made.json["state"], made.json["recipients"]) == ("scheduled", None)
     advanced(world, 4)
     shown = world.get(f"/pushes/{id_}").json
     assert shown["messages"] == [TEXT]
@@ -111,7 +112,8 @@ def test_a_push_for_later_says_when(world: World) -> None:
     page = world.get("/pushes?limit=1").json
     assert page["next"]
     ids = [first, second]
-    assert world.get(f"/pushes/{second}").json["push"]["state"] == "scheduled"
+    later = world.get(f"/pushes/{second}").json["push"]
+    assert (later["state"], later["recipients"], later["waiting"]) == ("scheduled", None, 0)
     everything = world.get("/pushes?limit=500").json["items"]
     assert [item["id"] for item in everything if item["id"] in ids] == ids
 

@@ -52,6 +52,7 @@ def test_a_code_for_the_screen_is_made_by_staff(world: World) -> None:
     assert (code.counter, code.points, code.expires_at) == ("till-1", 2, world.now + 30 * 10**6)
     assert first["url"] == f"https://liff.line.me/{CAFE.liff_id}/p/{first['token']}"
     assert first["token"] != second["token"]
+    assert (first["title"], first["shop"]) == ("Acme カード", CAFE.shop)
     assert picture(first["svg"]).tag.endswith("svg")
 
 
@@ -92,6 +93,7 @@ def test_a_card_is_listed_with_its_figures(world: World) -> None:
     holder = given_holder(world)
     (listed,) = world.get("/cards").json["items"]
     assert (listed["id"], listed["channel"], listed["points"]) == ("acme-card", CAFE.id, 10)
+    assert listed["owed"] == 0
     holders = world.get("/cards/acme-card/holders").json["items"]
     assert len(holders) == listed["holders"]
     mine = next(each for each in holders if each["friend"] == holder.friend)

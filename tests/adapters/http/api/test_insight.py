@@ -261,8 +261,8 @@ def test_a_report_can_be_printed(world: World) -> None:
         assert int(bar["height"] or 0) >= 1
         assert int(bar["y"] or -1) >= 0
     english = page(world, "2026-11", "en")[1].text
-    assert "report of 2026-11" in english
-    assert "Friends at the end" in english
+    assert "monthly report 2026-11" in english
+    assert "Friends (end of month)" in english
 
 
 def test_nothing_that_people_write_becomes_markup(world: World) -> None:

@@ -33,6 +33,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a body."""
 
     count: Annotated[int, Meta(ge=0, le=9)]
+    sizes: dict[str, list[Literal["small", "large"] | None]] = {}
 
 
 class Order(Body, frozen=True):
@@ -138,6 +139,16 @@ def test_an_unknown_parameter_is_told_the_known_ones() -> None:
     )
 
 
+def test_a_value_that_is_no_choice_is_told_the_choices() -> None:
+    """In queries and in bodies, wherever the field stands; what was sent is not repeated."""
+    choices = "known are: answered, busy"
+    assert refusal(query, "result=buzy").detail == f"Invalid enum value - at `$.result`; {choices}"
+    deep = f'{{"kind": "a", "items": [{{"count": 1, "sizes": {{"x": ["{SECRET}"]}}}}]}}'
+    assert refusal(body, deep.encode()).detail == (
+        "Invalid enum value - at `$.items[0].sizes[...][0]`; known are: large, small"
+    )
+
+
 @hypothesis.given(st.text(alphabet="&=%+;abltimsnce0123456789\0\ufffd", max_size=40))
 def test_no_query_is_more_than_refused(text: str) -> None:
     """Any text is a query or a refusal, never another error."""
@@ -171,7 +182,7 @@ def test_a_body_fills_its_struct() -> None:
         (
             f'{{"kind": "{SECRET}"}}'.encode(),
             Refusal.INVALID_FIELD,
-            "Invalid enum value - at `$.kind`",
+            "Invalid enum value - at `$.kind`; known are: a, b",
         ),
         (
             f'{{"kind": "a", "{SECRET}": 1}}'.encode(),

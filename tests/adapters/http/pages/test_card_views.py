@@ -128,13 +128,32 @@ async def test_a_friend_sees_the_card_behind_a_message(sqlite: Engine) -> None:
 
 @on_a_loop
 async def test_the_counter_s_screen_is_a_page_that_tells_nothing(sqlite: Engine) -> None:
-    """Whoever opens it needs a token of the API before it shows a code."""
+    """Whoever opens it needs a token of the API before it shows a code, and what it is of."""
     async with opened(sqlite, card()) as world:
         page = await world.site.get("/screen/acme-card")
         other = await world.site.get("/screen/none-such", Accept_Language="en")
     assert (page.status, other.status) == (200, 200)
     assert 'name="token"' in page.text
     assert "Staff" in other.text
+    assert "Acme" not in page.text
     policy = page.headers["Content-Security-Policy"]
     assert "img-src data:" in policy
     assert "connect-src 'self'" in policy
+
+
+@on_a_loop
+async def test_the_counter_s_screen_says_what_to_do(sqlite: Engine) -> None:
+    """Customers are told how to scan; staff, of each answer of the API, what is the matter."""
+    async with opened(sqlite, card()) as world:
+        japanese = await world.site.get("/screen/acme-card")
+        english = await world.site.get("/screen/acme-card", Accept_Language="en")
+    for text in (
+        "LINEのカメラで読み取ってください",
+        'data-wrong="トークンが正しくありません。"',
+        'data-forbidden="このトークンでは、コードを表示できません。"',
+        'data-missing="このカードはありません。"',
+        'data-busy="アクセスが集中しています。',
+    ):
+        assert text in japanese.text
+    assert "Scan with LINE&#x27;s camera" in english.text
+    assert 'data-missing="There is no such card."' in english.text

@@ -56,6 +56,20 @@ async def test_rewards_are_shown_at_once(sqlite: Engine) -> None:
 
 
 @on_a_loop
+async def test_a_reward_that_is_owed_is_told(sqlite: Engine) -> None:
+    """Without a button, since there is nothing to be opened yet; programs read the same."""
+    async with opened(sqlite, REWARDING) as world:
+        sqlite.provision(removed=(COFFEE,))
+        hanako = await world.befriended("hanako")
+        said = await world.scan(await world.code(points=3), hanako)
+    assert said.document["prizes"] == [
+        {"text": "おまけ", "url": "", "owed": False},
+        {"text": "", "url": "", "owed": True},
+    ]
+    assert "クーポンはただいまご用意できません" in said.document["html"]
+
+
+@on_a_loop
 async def test_a_hundred_posts_of_one_code_give_one_point(engine: Engine) -> None:
     """From a hundred telephones at once, over HTTP."""
     async with opened(engine, card()) as world:

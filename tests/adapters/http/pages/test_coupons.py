@@ -131,19 +131,68 @@ async def test_a_hundred_stamps_over_http_are_one(engine: Engine) -> None:
 
 @on_a_loop
 async def test_wrong_pins_are_refused_and_lock(sqlite: Engine) -> None:
-    """Told on the page, which keeps its field; after five the right one has to wait, too."""
+    """Told on the page, which keeps its field; after five the right one has to wait, too, and the
+    page says until when instead of asking.
+    """
     async with opened(sqlite, coupon()) as shop:
         path = await path_of(shop)
-        for _ in range(5):
+        for ordinal in range(5):
             wrong = await shop.post(path, {"pin": "0000"})
-            assert (wrong.status, 'name="pin"' in wrong.text) == (403, True)
-            assert "暗証番号が違います" in wrong.text
+            is_last = ordinal == 4
+            assert (wrong.status, 'name="pin"' in wrong.text) == (403, not is_last)
+            assert ("暗証番号が違います" in wrong.text) is not is_last
+        shop.now += 1
         locked = await shop.post(path, {"pin": PIN})
-        assert (locked.status, "しばらく" in locked.text) == (429, True)
+        assert locked.status == 429
+        for page in (wrong, locked, await shop.get(path)):
+            assert "2026年11月3日(火) 12:10まで入力できません" in page.text
+            assert "<form" not in page.text
+        english = await shop.get(path, Accept_Language="en")
+        assert "Try again after Nov 3, 2026, 12:10 (JST)." in english.text
         shop.now += 600 * SECOND
         assert (await shop.post(path, {"pin": PIN})).status == 200
     reasons = Counter(reason for _, _, reason in shop.observer.refusals)
     assert reasons == {"coupon_pin_wrong": 5, "coupon_pin_locked": 1}
+
+
+@on_a_loop
+async def test_the_end_of_a_lock_is_never_told_too_early(sqlite: Engine) -> None:
+    """A time without seconds is the next full minute."""
+    async with opened(sqlite, coupon()) as shop:
+        path = await path_of(shop)
+        shop.now += SECOND
+        for _ in range(5):
+            await shop.post(path, {"pin": "0000"})
+        assert "12:11まで入力できません" in (await shop.get(path)).text
+
+
+@on_a_loop
+async def test_after_too_many_wrong_pins_a_shop_takes_none_that_day(sqlite: Engine) -> None:
+    """The page says so instead of asking, for tickets that nobody has mistyped, too."""
+    async with opened(sqlite, coupon()) as shop:
+        for user in range(coupons.WRONG_PINS_OF_ALL // 5):
+            path = await path_of(shop, user=user)
+            for _ in range(5):
+                assert (await shop.post(path, {"pin": "0000"})).status == 403
+        locked = await shop.post(await path_of(shop, user=99), {"pin": PIN})
+    assert locked.status == 429
+    assert "本日は入力できません" in locked.text
+    assert "<form" not in locked.text
+
+
+@on_a_loop
+async def test_a_coupon_without_a_description_has_no_gap(sqlite: Engine) -> None:
+    """What a shop left out takes no place."""
+    async with opened(sqlite, coupon()) as shop:
+        assert "<p></p>" not in (await shop.get(await path_of(shop))).text
+
+
+@on_a_loop
+async def test_a_coupon_for_several_uses_is_stamped_with_praise(sqlite: Engine) -> None:
+    """What went well does not look like a mistake, where the ticket stays open."""
+    async with opened(sqlite, coupon(uses_per_ticket=2)) as shop:
+        page = await shop.post(await path_of(shop), {"pin": PIN})
+    assert '<p class="state good" role="alert">使用済みにしました' in page.text
 
 
 @on_a_loop
