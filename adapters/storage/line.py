@@ -20,7 +20,7 @@ from adapters.storage.schema.line import line_events, line_friends
 from gateway.domain.line.events import Event
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import Scope, first_id
-from gateway.ports.line import Kept
+from gateway.ports.line import MOST_ANEW, Kept
 from gateway.usecases.line import Incoming
 
 _astuple = msgspec.structs.astuple
@@ -57,6 +57,19 @@ class LineStatements:
         self.friend_by_id = prepare(
             dialect,
             select(line_friends).where(line_friends.c.id == bindparam("friend")).with_for_update(),
+        )
+        self.messages = prepare(
+            dialect,
+            select(line_events)
+            .where(
+                line_events.c.friend == bindparam("whose"),
+                line_events.c.kind == "message",
+                line_events.c.at >= bindparam("begin"),
+                line_events.c.at < bindparam("before"),
+                line_events.c.body != "",
+            )
+            .order_by(line_events.c.id.desc())
+            .limit(MOST_ANEW),
         )
         self.insert_friends = prepare_bulk(dialect, line_friends)
         self.upsert_friends = prepare_bulk(
@@ -181,6 +194,16 @@ class LineInTransaction:
             if kept.friend == friend and kept.message_id == message_id and kept.kind != "unsend":
                 self._events[kept.id] = msgspec.structs.replace(kept, body="")
         self._connection.run(self._sql.blank, whose=friend, message=message_id)
+
+    def messages(self, scope: Scope, friend: int, begin: int, before: int) -> Sequence[Kept]:
+        rows = self._connection.rows(self._sql.messages, whose=friend, begin=begin, before=before)
+        found = [Kept(*row) for row in rows]
+        found += [
+            kept
+            for kept in self._events.values()
+            if kept.friend == friend and kept.kind == "message" and begin <= kept.at < before
+        ]
+        return sorted(found, key=lambda kept: kept.at)[-MOST_ANEW:]
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         self.writes += 1

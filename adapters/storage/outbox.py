@@ -87,6 +87,14 @@ class OutboxInTransaction:
         self._writes += len(queued) + gone  # where none was, a refusal is that unit's alone
         return len(queued) + gone
 
+    def withdraw(self, scope: Scope, stream: str, keys: Sequence[str]) -> Sequence[str]:
+        queued = [key for key in keys if self._new.pop(key, None) is not None]
+        gone = self._connection.run(self._sql.withdraw, of_stream=stream, keys=list(keys))
+        if gone:
+            self._free({stream}, {stream})
+        self._writes += len(queued) + gone
+        return [key for (key,) in self._connection.rows(self._sql.there, keys=list(keys))]
+
     def recall(self, scope: Scope, kind: str, friend: int, message: str) -> int:
         named = msgspec.json.encode(message).decode()
         queued = [

@@ -79,6 +79,18 @@ class OutboxStatements:
         self._dialect = dialect
         self.insert = _prepare_insert(dialect)
         self.cancel = prepare(dialect, _cancelled())
+        by_key = among(dialect, outbox.c.idempotency_key, "keys")
+        self.withdraw = prepare(
+            dialect,
+            delete(outbox).where(
+                OPEN,
+                WAITING,
+                outbox.c.stream == bindparam("of_stream"),
+                by_key,
+                outbox.c.tried_at.is_(None),
+            ),
+        )
+        self.there = prepare(dialect, select(outbox.c.idempotency_key).where(by_key))
         self.cancel_kind = prepare(
             dialect, _cancelled().where(outbox.c.kind == bindparam("only_kind"))
         )

@@ -9,6 +9,9 @@ from gateway.domain.line.events import Event
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import Scope
 
+MOST_ANEW = 32
+"""Messages of a friend that are decided anew at most, where an earlier one comes late."""
+
 
 class Kept(msgspec.Struct, frozen=True):
     """An event as the store holds it; the fields are the columns, in their order."""
@@ -39,6 +42,11 @@ class Happenings(Protocol):
 
     def blank(self, scope: Scope, friend: int, message_id: str) -> None:
         """Take the content of a message away; its id and time stay."""
+
+    def messages(self, scope: Scope, friend: int, begin: int, before: int) -> Sequence[Kept]:
+        """What a friend said from an instant on and before another, as far as it is still there;
+        the latest :data:`MOST_ANEW`, in order.
+        """
 
     def forget(self, scope: Scope, what: str, before: int, limit: int) -> int:
         """Clear what came before an instant, at most ``limit`` rows; returns how many.

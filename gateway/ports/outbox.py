@@ -114,6 +114,11 @@ class Effects(Protocol):
         whose ``order_at`` is ``begin`` or later, and lies before an instant; returns how many.
         """
 
+    def withdraw(self, scope: Scope, stream: str, keys: Sequence[str]) -> Sequence[str]:
+        """Take back what waits in a stream, by its keys; returns the keys of those that are there
+        still: they were tried, or have ended.
+        """
+
     def recall(self, scope: Scope, kind: str, friend: int, message: str) -> int:
         """Clear the payloads of what is of one kind, has not ended, was asked for with the event
         of a friend's message, and names that message; returns how many.

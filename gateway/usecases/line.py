@@ -8,7 +8,7 @@ import msgspec
 from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.decide import Decision, decide, may_answer
-from gateway.domain.line.events import KINDS, Event
+from gateway.domain.line.events import KINDS, Event, message_again
 from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.surveys import PREFIX
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Draw, Seed
@@ -18,8 +18,9 @@ from gateway.ports.line import Kept
 from gateway.usecases import audience, cards, contents, forwarding, surveys
 from gateway.usecases.calls import FORGET_AT_ONCE, Forget
 
-IDS_AN_EVENT = 16
-"""So many ids one event may need: its own, its friend's, those of what it asks for."""
+IDS_AN_EVENT = 64
+"""So many ids one event may need: its own, its friend's, those of what it asks for, and where it
+comes late those of what later messages get by it (:data:`gateway.ports.line.MOST_ANEW`)."""
 
 TOKEN_SECONDS = 50
 """A reply token is good for a minute; what is later than this may come too late."""
@@ -161,22 +162,59 @@ def _ask_for_effects(
 ) -> None:
     """Put into the outbox what a friend is to get, and take back what they are not to get."""
     friend = decision.friend
-    if decision.void:
+    if decision.is_end:
         stream = stream_of(channel.id, friend.user)
-        tx.outbox.cancel(EVERYBODY, stream, "line.reply", *decision.void)
+        tx.outbox.cancel(EVERYBODY, stream, "line.reply", before=event.at)
     if decision.profile:
         about = {"channel": channel.id, "user": friend.user}
         tx.outbox.add(EVERYBODY, _effect("line.profile", channel, event, about, now, draw))
     if decision.messages:
-        said = {
-            "channel": channel.id,
-            "user": friend.user,
-            "token": event.reply_token,
-            "messages": list(decision.messages),
-        }
-        effect = _effect("line.reply", channel, event, said, now, draw)
-        give_up_at = now + TOKEN_SECONDS * SECOND
-        tx.outbox.add(EVERYBODY, _replace(effect, origin=decision.origin, give_up_at=give_up_at))
+        tx.outbox.add(EVERYBODY, _reply(channel, event, decision, now, draw))
+    if decision.anew:
+        _decide_anew(tx, channel, friend, decision.anew, now, draw)
+
+
+def _reply(channel: Channel, event: Event, decision: Decision, now: int, draw: Draw) -> Effect:
+    said = {
+        "channel": channel.id,
+        "user": decision.friend.user,
+        "token": event.reply_token,
+        "messages": list(decision.messages),
+    }
+    effect = _effect("line.reply", channel, event, said, now, draw)
+    give_up_at = now + TOKEN_SECONDS * SECOND
+    return _replace(effect, origin=decision.origin, give_up_at=give_up_at)
+
+
+def _decide_anew(
+    tx: Transaction,
+    channel: Channel,
+    friend: Friend,
+    span: tuple[int, int],
+    now: int,
+    draw: Draw,
+) -> None:
+    """Take back, or ask for, the replies to messages of ``span``, by what is known now.
+
+    What was sent stays sent. What a message did beside its reply, it did when it came.
+    """
+    place = friend.user if friend.is_group else ""
+    said = {
+        f"line.reply/{channel.id}/{kept.event}": kept
+        for kept in tx.line.messages(EVERYBODY, friend.id, *span)
+    }
+    if not said:
+        return
+    stream = stream_of(channel.id, friend.user)
+    there = set(tx.outbox.withdraw(EVERYBODY, stream, list(said)))
+    for key, kept in said.items():
+        event = message_again(kept.event, kept.at, kept.body, friend.user, place)
+        if event is None or key in there:
+            continue
+        decision = decide(channel, friend, event)
+        if decision.messages:
+            reply = _reply(channel, event, decision, kept.received_at, draw)
+            tx.outbox.add(EVERYBODY, _replace(reply, due_at=now))
 
 
 def _effect(

@@ -208,3 +208,30 @@ def test_the_events_of_a_channel_that_went_are_not_kept(engine: Engine) -> None:
     tell()
     with closing(engine.raw()):
         assert kept(engine) == []
+
+
+def test_a_late_word_decides_anew_what_came_after_it(engine: Engine) -> None:
+    """A hand-over takes the reply back, the end of it brings it again; a button is answered
+    whoever has the conversation.
+    """
+    engine.provision(SHOP)
+
+    def replies() -> list[tuple[str, str]]:
+        return engine.rows("SELECT idempotency_key, origin FROM outbox WHERE kind = 'line.reply'")
+
+    def origins() -> list[str]:
+        return sorted(origin for key, origin in replies() if key.endswith(("-5-0", "-6-0")))
+
+    for each in (said("クーポン", 5), event("postback", 6, data="menu")):
+        _keep(engine, body(each))
+    assert origins() == ["rule:1", "rule:4"]
+    _keep(engine, body(said("人と話す", 1)))
+    assert origins() == ["rule:4"]
+    _keep(engine, body(said("終了", 3)))
+    assert origins() == ["rule:1", "rule:4"]
+    with _transaction(engine) as tx:
+        at, later = NOON + 4 * SECOND, NOON + 9 * SECOND
+        friend = tx.line.friend(EVERYBODY, SHOP.id, USER)
+        assert friend is not None
+        found = tx.line.messages(EVERYBODY, friend.id, at, later)
+        assert [each.event for each in found] == ["event-5-0"]

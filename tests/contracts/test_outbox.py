@@ -271,6 +271,25 @@ def test_what_was_handed_out_once_cannot_be_taken_back(engine: Engine) -> None:
         assert tx.outbox.cancel(EVERYBODY, two.stream) == 1
 
 
+def test_effects_can_be_taken_back_by_their_keys(engine: Engine) -> None:
+    """Of one stream, queued or stored; those that were handed out are told, and what waits behind
+    one that went is looked at again.
+    """
+    first, second = (effect(k, stream="s", order_at=o) for k, o in (("a", 1), ("b", 2)))
+    add(engine, first, second, effect("tried", stream="u"), effect("other", stream="t"))
+    for claimed in claim(engine):
+        again = Outcome("waiting", NOW, tried=claimed.key == "tried")
+        settle(engine, (claimed, again))
+    with transaction(engine) as tx:
+        tx.outbox.add(EVERYBODY, effect("queued", stream="s", order_at=3))
+        asked = ["a", "queued", "never", "other"]
+        assert tx.outbox.withdraw(EVERYBODY, "s", asked) == ["other"]
+        assert tx.outbox.withdraw(EVERYBODY, "u", ["tried"]) == ["tried"]
+        tx.outbox.add(EVERYBODY, effect("a", stream="s", order_at=4))
+    assert sorted(states(engine)) == ["a", "b", "other", "tried"]
+    assert sorted(keys(claim(engine))) == ["b", "other", "tried"]
+
+
 def test_an_effect_can_become_another_before_its_first_attempt(engine: Engine) -> None:
     """What is rewritten is what every attempt gets."""
     add(engine, effect("a", kind="line.reply", stream="s"))

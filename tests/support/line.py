@@ -1,5 +1,6 @@
 """Channels, events and bodies of LINE for tests."""
 
+import json
 from itertools import count
 from typing import Any
 
@@ -53,6 +54,12 @@ def event(kind: str, at: int, ordinal: int = 0, **more: Any) -> Event:
 def said(words: str, at: int, ordinal: int = 0, **more: Any) -> Event:
     """A text message."""
     more.setdefault("message_id", f"message-{at}-{ordinal}")
+    told = {
+        "mode": more.get("mode", "active"),
+        "replyToken": more.get("reply_token", f"token-{at}-{ordinal}"),
+        "message": {"type": "text", "text": words},
+    }
+    more.setdefault("raw", json.dumps(told, ensure_ascii=False))
     return event("message", at, ordinal, message_kind="text", text=words, **more)
 
 

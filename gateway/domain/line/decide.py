@@ -22,9 +22,12 @@ class Decision(msgspec.Struct, frozen=True):
     origin: str = ""
     """What answers: ``greeting``, ``rule:3``, ``uniform``."""
     tags: tuple[str, ...] = ()
-    void: tuple[int, int] | None = None
-    """Replies to what happened from the one instant on and before the other make no sense any more;
-    those that were not sent yet are taken back."""
+    is_end: bool = False
+    """Whether replies to what happened earlier make no sense any more; those that were not sent yet
+    are taken back."""
+    anew: tuple[int, int] | None = None
+    """Messages from the one instant on and before the other came sooner than this event, and were
+    meant for people, or for the rules, as is seen only now: they are decided anew."""
     profile: bool = False
     """Whether the platform is to be asked for the friend's name."""
 
@@ -37,7 +40,7 @@ def decide(channel: Channel, friend: Friend, event: Event) -> Decision:
         return _came(channel, friend, event)
     if event.kind in ("unfollow", "leave"):
         gone = _replace(friend, unfollowed_at=max(friend.unfollowed_at, event.at))
-        return Decision(gone, void=(0, event.at))
+        return Decision(gone, is_end=True)
     if event.kind not in ("message", "postback"):
         return Decision(friend)
     decision = (_said if event.kind == "message" else _did)(channel, friend, event)
@@ -73,7 +76,7 @@ def _said(channel: Channel, friend: Friend, event: Event) -> Decision:
     if staffed:
         if rule is not None and rule[1].staff == "call":
             heard = heard.called(event.at)
-        return Decision(heard, void=_void(channel, friend, heard, event))
+        return Decision(heard, anew=_anew(channel, friend, heard, event))
     if not may_answer(channel, friend, event):
         return Decision(heard)
     return Decision(heard, _uniform(channel, event), "uniform")
@@ -84,7 +87,7 @@ def _did(channel: Channel, friend: Friend, event: Event) -> Decision:
     if rule is not None:
         return _ruled(channel, friend, event, rule)
     heard = _heard(channel, friend, event)
-    return Decision(heard, void=_void(channel, friend, heard, event))
+    return Decision(heard, anew=_anew(channel, friend, heard, event))
 
 
 def _heard(channel: Channel, friend: Friend, event: Event) -> Friend:
@@ -92,11 +95,13 @@ def _heard(channel: Channel, friend: Friend, event: Event) -> Friend:
     return _replace(friend, heard_at=max(friend.heard_at, event.at))
 
 
-def _void(channel: Channel, before: Friend, friend: Friend, event: Event) -> tuple[int, int] | None:
-    """What came later than ``event``, was here sooner, and was meant for people, as is seen now."""
+def _anew(channel: Channel, before: Friend, friend: Friend, event: Event) -> tuple[int, int] | None:
+    """What came later than ``event``, was here sooner, and is whose it seemed not to be."""
     if event.at >= before.last_at:
         return None
-    until = friend.staffed_until(event.at, channel.staff_minutes)
+    # With the word, and with what it does: it calls people, keeps them, or lets them go.
+    talks = (_heard(channel, before, event), friend)
+    until = max(each.staffed_until(event.at, channel.staff_minutes) for each in talks)
     return (event.at + 1, until) if until else None
 
 
@@ -108,8 +113,8 @@ def _ruled(channel: Channel, friend: Friend, event: Event, found: tuple[int, Rul
     elif rule.staff == "end":
         heard = heard.ended(event.at)
     messages = rule.messages if may_answer(channel, friend, event) else ()
-    void = _void(channel, friend, heard, event)
-    return Decision(heard, messages, f"rule:{ordinal + 1}", rule.tags, void)
+    anew = _anew(channel, friend, heard, event)
+    return Decision(heard, messages, f"rule:{ordinal + 1}", rule.tags, anew=anew)
 
 
 def _matching(channel: Channel, event: Event) -> tuple[int, Rule] | None:

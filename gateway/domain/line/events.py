@@ -104,3 +104,42 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     detail: tuple[str, ...] = ()
     """``beacon``: type and hwid; ``accountLink``: result and nonce; ``membership``: type and id;
     ``videoPlayComplete``: trackingId; ``delivery``: data; ``module``: type."""
+
+
+class _Message(msgspec.Struct, frozen=True):
+    type: str = ""
+    text: str = ""
+
+
+class _Told(msgspec.Struct, frozen=True, rename="camel"):
+    mode: str = ""
+    reply_token: str = ""
+    message: _Message = _Message()
+
+
+_told = msgspec.json.Decoder(_Told).decode
+
+
+def message_again(id_: str, at: int, raw: str, user: str, place: str) -> Event | None:
+    """A message that was kept, as far as decisions need it; ``None`` where nothing is decided by
+    it.
+    """
+    try:
+        told = _told(raw)
+    except msgspec.DecodeError:
+        return None
+    if told.mode not in MODES:
+        return None
+    return Event(
+        id=id_,
+        kind="message",
+        at=at,
+        mode=told.mode,
+        redelivered=False,
+        raw=raw,
+        user=user,
+        place=place,
+        reply_token=told.reply_token,
+        message_kind=told.message.type,
+        text=told.message.text if told.message.type == "text" else "",
+    )

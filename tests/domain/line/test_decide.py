@@ -48,8 +48,7 @@ def test_a_late_follow_does_not_undo_an_unfollow() -> None:
 
 def test_an_unfollow_takes_replies_back_that_were_not_sent() -> None:
     """Whatever was said before it."""
-    gone = event("unfollow", 5)
-    assert after(event("follow", 1), gone).void == (0, gone.at)
+    assert after(event("follow", 1), event("unfollow", 5)).is_end
 
 
 def test_the_first_rule_that_matches_answers() -> None:
@@ -108,14 +107,14 @@ def test_whoever_speaks_prolongs_the_time_of_people() -> None:
 
 
 def test_a_late_word_shows_that_there_was_no_silence() -> None:
-    """What the rules answered meanwhile is taken back, up to the silence that there was."""
+    """What the rules answered meanwhile is decided anew, up to the silence that there was."""
     minutes = SHOP.staff_minutes * 60
     decision = after(
         said("人と話す", 0), said("クーポン", minutes + 60), said("予約", minutes - 60)
     )
     assert decision.messages == ()
-    assert decision.void is not None
-    low, high = decision.void
+    assert decision.anew is not None
+    low, high = decision.anew
     assert low <= NOON + (minutes + 60) * SECOND < high == NOON + (2 * minutes + 60) * SECOND
 
 
@@ -144,12 +143,20 @@ def test_a_group_is_no_friend_by_what_is_said_in_it() -> None:
     assert (decision.friend.state, decision.profile) == ("left", False)
 
 
-def test_a_late_hand_over_takes_back_what_people_should_have_answered() -> None:
-    """Replies to what was said after it and was here before it."""
-    decision = after(said("クーポン", 5), said("人と話す", 1))
-    assert decision.void is not None
-    low, high = decision.void
-    assert low <= NOON + 5 * SECOND < high
+@pytest.mark.parametrize(
+    "story",
+    [
+        (said("クーポン", 5), said("人と話す", 1)),
+        (said("人と話す", 1), said("クーポン", 5), said("終了", 3)),
+    ],
+)
+def test_a_late_hand_over_and_a_late_end_have_what_came_after_them_decided_anew(
+    story: tuple[Event, ...],
+) -> None:
+    """It was said after them, was here before them, and is whose it seemed not to be."""
+    anew = after(*story).anew
+    assert anew is not None
+    assert anew[0] <= NOON + 5 * SECOND < anew[1]
 
 
 @pytest.mark.parametrize("kind", ["message", "follow", "postback"])
