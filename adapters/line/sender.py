@@ -197,7 +197,7 @@ class Sender:
         """
         try:
             ready = await self._prepared(effect)
-        except Transient:
+        except (Transient, TimeoutError):  # the store is away, or slow: no fault of the message's
             return Outcome("waiting", self._clock() + SECOND, tried=False)
         except Exception as error:
             raise NothingDone("preparing") from error
