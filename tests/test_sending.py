@@ -20,6 +20,8 @@ from gateway.errors import Misconfigured, Permanent, Transient, Trouble
 from gateway.main.outbox import Worker
 from gateway.main.parts import Deps
 from gateway.main.sending import Sending, clients, stop_sends
+from gateway.main.shops import resend
+from gateway.main.store import execute
 from gateway.ports import Transaction
 from gateway.ports.outbox import Claimed, Outcome
 from gateway.usecases import outbox, quota
@@ -28,6 +30,7 @@ from gateway.usecases.outbox import Claim, Settle
 from tests.adapters.line.sending_world import Lines, asked, ours, texts_of
 from tests.adapters.line.simulator.world import World, in_world, until
 from tests.support.calls import incoming, new_sid, voice
+from tests.support.line import NOON, SHOP, USER
 from tests.support.stores import PATIENCE, Engine, eventually, on_a_loop, sqlite, sqlite_template
 
 __all__ = ["sqlite", "sqlite_template"]
@@ -262,6 +265,27 @@ def test_halting_nobody_is_told(sqlite: Engine, tmp_path: Path) -> None:
     assert sqlite.rows("SELECT advertiser, by FROM send_stops") == [("*", "command")]
     assert stop_sends(config, None, resume=True)
     assert not stop_sends(config, None, resume=True)
+
+
+@pytest.mark.parametrize("push_instead", [True, False])
+def test_a_person_sends_a_late_reply_again_where_a_push_may_take_its_place(
+    sqlite: Engine, tmp_path: Path, push_instead: bool
+) -> None:
+    """The command asks the channel, as it is provisioned."""
+    config = configured(tmp_path, sqlite)
+    shop = msgspec.structs.replace(SHOP, push_instead=push_instead, push_cap=9)
+    sqlite.provision(shop)
+    body = msgspec.json.encode({"channel": shop.id, "user": USER, "messages": []}).decode()
+    late = Effect(7, "acme", "line.reply", "late", body, NOON, give_up_at=NOON)
+    execute(config, _add, late)
+    sqlite.rows("UPDATE outbox SET state = 'dead' RETURNING id")
+    if push_instead:
+        resend(config, late.id, NOON + 1)
+    else:
+        with pytest.raises(Misconfigured, match="token"):
+            resend(config, late.id, NOON + 1)
+    state = "waiting" if push_instead else "dead"
+    assert sqlite.rows("SELECT state FROM outbox") == [(state,)]
 
 
 @on_a_loop

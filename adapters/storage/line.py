@@ -201,7 +201,10 @@ class LineInTransaction:
         found += [
             kept
             for kept in self._events.values()
-            if kept.friend == friend and kept.kind == "message" and begin <= kept.at < before
+            if kept.friend == friend
+            and kept.kind == "message"
+            and begin <= kept.at < before
+            and kept.body
         ]
         return sorted(found, key=lambda kept: kept.at)[-MOST_ANEW:]
 

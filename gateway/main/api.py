@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 from adapters.http.api import access, calls, metrics, routes
 from adapters.http.api.ask import Wiring
@@ -12,20 +12,16 @@ from adapters.http.api.guard import Directory, Guard
 from adapters.storage.access import TokenReader
 from adapters.storage.call_search import CallSearches
 from adapters.storage.database import reading
-from adapters.storage.provisioning import ProvisioningInTransaction, RouteCache
-from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config
 from gateway.domain.access import Access, Role
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import EVERYBODY, Ids
 from gateway.errors import Misconfigured, Transient, Trouble
 from gateway.main.parts import Chore, Deps, repeating
-from gateway.main.store import connected, database_of, provisioned
-from gateway.ports import Route, UseCase
+from gateway.main.store import connected, database_of, execute, provisioned
+from gateway.ports import Route
 from gateway.usecases import access as tokens
 from metrics.advertisers import Advertisers
-
-R = TypeVar("R")
 
 _HOUR = 3600
 
@@ -77,7 +73,7 @@ def create_token(config: Config, role: Role, advertisers: Sequence[str], **named
         id=ids.next(named["created_at"]), role=role, advertisers=tuple(advertisers), **named
     )
     hashed = sha256(token.encode()).hexdigest()
-    _run(config, tokens.create, tokens.NewToken(opens, hashed))
+    execute(config, tokens.create, tokens.NewToken(opens, hashed))
     return token
 
 
@@ -91,16 +87,4 @@ def revoke_token(config: Config, token: int, now: int) -> bool:
     """End a token; whether there was one that had not been revoked. Running daemons take it up
     within a second.
     """
-    return _run(config, tokens.revoke, tokens.Revocation(token, now))
-
-
-def _run(config: Config, use_case: UseCase[R], argument: Any) -> R:
-    """A use-case, run beside the daemons."""
-    with connected(config) as (connection, sql):
-        cache = RouteCache()  # of the version that holds: all that is provisioned is not read
-        cache.version = ProvisioningInTransaction(connection, sql.provisioning).version(EVERYBODY)
-        tx = StoreTransaction(connection, sql, cache)
-        reply, _ = use_case(tx, argument)
-        tx.flush()
-        connection.commit()
-    return reply
+    return execute(config, tokens.revoke, tokens.Revocation(token, now))

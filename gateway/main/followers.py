@@ -15,7 +15,7 @@ from gateway.errors import Misconfigured, Permanent, Trouble
 from gateway.main.sending import clients
 from gateway.main.shops import find_channel
 from gateway.main.store import connected
-from gateway.usecases.line import LISTED_AT_ONCE, Listed, take_up
+from gateway.usecases.followers import LISTED_AT_ONCE, Listed, take_up
 
 _TRIES = 5
 """So often in a row a unit may lose against a daemon's."""

@@ -16,13 +16,8 @@ from adapters.line.sender import Sender
 from adapters.line.tokens import Tokens
 from adapters.storage.database import reading
 from adapters.storage.outbox import EVERYBODYS, OutboxReader
-from adapters.storage.provisioning import (
-    EntitiesInTransaction,
-    ProvisioningInTransaction,
-    RouteCache,
-)
+from adapters.storage.provisioning import EntitiesInTransaction
 from adapters.storage.quota import QuotaReader
-from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config, Line
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.quota import Quota, month_of
@@ -31,7 +26,7 @@ from gateway.errors import Misconfigured, Permanent, Refused, Transient
 from gateway.main.chores import Pace, clean_up
 from gateway.main.outbox import Worker
 from gateway.main.parts import Chore, Deps, Part
-from gateway.main.store import beside, connected, database_of
+from gateway.main.store import beside, database_of, execute
 from gateway.ports import Lane
 from gateway.ports.line_platform import Months
 from gateway.ports.outbox import Handler
@@ -233,19 +228,11 @@ def stop_sends(config: Config, advertiser: str | None, *, resume: bool = False) 
         Transient: the store is away.
     """
     whose = advertiser or EVERYBODYS
-    with connected(config) as (connection, sql):
-        cache = RouteCache()
-        # All routes are not read for this: it is to take effect at once.
-        cache.version = ProvisioningInTransaction(connection, sql.provisioning).version(EVERYBODY)
-        tx = StoreTransaction(connection, sql, cache)
-        wish = outbox.Stop(whose, time.time_ns() // 1000, "command", resume)
-        try:
-            changed, _ = outbox.stop(tx, wish)
-        except Refused:
-            raise Misconfigured([f"there is no advertiser {whose!r}"]) from None
-        tx.flush()
-        connection.commit()
-    return changed
+    wish = outbox.Stop(whose, time.time_ns() // 1000, "command", resume)
+    try:
+        return execute(config, outbox.stop, wish)
+    except Refused:
+        raise Misconfigured([f"there is no advertiser {whose!r}"]) from None
 
 
 def list_halted(config: Config) -> list[str]:

@@ -10,9 +10,7 @@ from adapters.storage.coupon_reader import CouponReader
 from adapters.storage.database import Connection, reading
 from adapters.storage.line_reader import LineReader, Send
 from adapters.storage.outbox import Failed, OutboxReader
-from adapters.storage.provisioning import ProvisioningInTransaction, RouteCache
 from adapters.storage.survey_reader import SurveyReader
-from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config
 from gateway.domain.cards import ShopCard
 from gateway.domain.coupons.tickets import Ticket
@@ -20,7 +18,7 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.line.friends import Friend
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Misconfigured, Refused
-from gateway.main.store import beside, connected, database_of, provisioned
+from gateway.main.store import beside, database_of, execute, provisioned
 from gateway.ports.cards import Holding
 from gateway.ports.surveys import SurveyRecord
 from gateway.usecases import outbox
@@ -92,19 +90,15 @@ def resend(config: Config, effect: int, now: int) -> None:
     """Let what is dead or unknown begin anew; running daemons take it up within a second.
 
     Raises:
-        Misconfigured: nothing of that id is dead or unknown.
+        Misconfigured: nothing of that id is dead or unknown, or it cannot be sent any more.
         Transient: the store is away.
     """
-    with connected(config) as (connection, sql):
-        cache = RouteCache()  # of the version that holds: all that is provisioned is not read
-        cache.version = ProvisioningInTransaction(connection, sql.provisioning).version(EVERYBODY)
-        tx = StoreTransaction(connection, sql, cache)
-        try:
-            outbox.resend(tx, outbox.Resend(EVERYBODY, effect, now))
-        except Refused as refused:
-            raise Misconfigured([f"{effect}: {refused.detail}"]) from None
-        tx.flush()
-        connection.commit()
+    wish = outbox.Resend(EVERYBODY, effect, now)
+    try:
+        # It asks a reply's channel whether a push may take its place.
+        execute(config, outbox.resend, wish, settings=True)
+    except Refused as refused:
+        raise Misconfigured([f"{effect}: {refused.detail}"]) from None
 
 
 # --- friends, and what they have ---

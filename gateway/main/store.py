@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy.engine import Engine
@@ -22,9 +23,11 @@ from gateway.config import Config
 from gateway.domain.provisioning import Held
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Misconfigured, Permanent, Transient, Trouble
-from gateway.ports import CallRecord
+from gateway.ports import CallRecord, UseCase
 from gateway.usecases import provisioning
 from gateway.usecases.provisioning import Changes
+
+R = TypeVar("R")
 
 
 def database_of(config: Config) -> Sqlite | Postgres:
@@ -70,6 +73,31 @@ def is_disk_at_fault(error: Transient) -> bool:
     cause = error.__cause__
     code = getattr(cause.orig, "sqlite_errorcode", 0) if isinstance(cause, DBAPIError) else 0
     return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def execute(config: Config, use_case: UseCase[R], argument: Any, *, settings: bool = False) -> R:
+    """Run a use-case beside the daemons, in a transaction of its own.
+
+    It sees what is provisioned only where ``settings`` says so: to read all of that takes a
+    moment, and most commands do without it.
+
+    Raises:
+        Refused: the use-case refused; nothing was written.
+        Transient: the store is away, or a daemon was faster.
+    """
+    with connected(config) as (connection, sql):
+        cache = RouteCache()
+        if settings:
+            cache.refresh(connection, sql.provisioning)  # here, where no webhook waits for it
+            connection.rollback()
+        else:  # as if it held the version that stands: else the transaction would read it all
+            held = ProvisioningInTransaction(connection, sql.provisioning)
+            cache.version = held.version(EVERYBODY)
+        tx = StoreTransaction(connection, sql, cache)
+        reply, _ = use_case(tx, argument)
+        tx.flush()
+        connection.commit()
+    return reply
 
 
 def apply(config: Config, changes: Changes) -> int:

@@ -12,7 +12,6 @@ from gateway.domain.line.events import KINDS, Event, message_again
 from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.surveys import PREFIX
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Draw, Seed
-from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
 from gateway.ports.line import Kept
 from gateway.usecases import audience, cards, contents, forwarding, surveys
@@ -109,10 +108,13 @@ def _friend(tx: Transaction, channel: Channel, event: Event, now: int, draw: Dra
     if not user:
         return None
     known = tx.line.friend(EVERYBODY, channel.id, user)
-    return known or _new(channel, user, event.at or now, draw, is_group=bool(event.place))
+    return known or new_friend(channel, user, event.at or now, draw, is_group=bool(event.place))
 
 
-def _new(channel: Channel, user: str, at: int, draw: Draw, *, is_group: bool = False) -> Friend:
+def new_friend(
+    channel: Channel, user: str, at: int, draw: Draw, *, is_group: bool = False
+) -> Friend:
+    """Somebody, or with ``is_group`` a group, of whom we hear for the first time."""
     return Friend(
         channel=channel.id,
         user=user,
@@ -261,47 +263,6 @@ def keep_profile(tx: Transaction, profile: Profile) -> tuple[None, Sequence[Fact
             ),
         )
     return None, ()
-
-
-# --- friends from before we listened ---
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """Some of those whom the platform lists as friends of a channel."""
-
-    channel: str
-    users: tuple[str, ...]
-    """At most :data:`LISTED_AT_ONCE`."""
-    at: int
-    """When they were asked for: what is known of later stands."""
-    seed: Seed
-    """With an id for each."""
-
-
-LISTED_AT_ONCE = 500
-"""So many friends are taken up in one transaction, behind which webhooks wait."""
-
-
-def take_up(tx: Transaction, listed: Listed) -> tuple[int, Sequence[Fact]]:
-    """Take those for friends of whom nobody told us that they are; returns how many that were.
-
-    They are no new friends: nothing is counted, no series of steps begins, nobody is greeted.
-
-    Raises:
-        Refused: there is no such channel any more.
-    """
-    channel = tx.entities.find(EVERYBODY, Channel, listed.channel)
-    if channel is None:
-        raise Refused(Refusal.NOT_FOUND)
-    draw = listed.seed.draw()
-    known = {each.user: each for each in tx.line.friends(EVERYBODY, channel.id, listed.users)}
-    taken_up = 0
-    for user in dict.fromkeys(listed.users):
-        friend = known.get(user) or _new(channel, user, listed.at, draw)
-        if not friend.can_receive and friend.unfollowed_at < listed.at:
-            tx.line.save(EVERYBODY, _replace(friend, heard_at=listed.at))
-            taken_up += 1
-    return taken_up, ()
 
 
 def forget(tx: Transaction, job: Forget) -> tuple[int, Sequence[Fact]]:

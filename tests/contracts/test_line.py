@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import msgspec
+import pytest
 
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
@@ -14,7 +15,8 @@ from gateway.domain.values import EVERYBODY, SECOND, Scope, first_id
 from gateway.ports import Lane, Transaction
 from gateway.tomlfile import Secret
 from gateway.usecases.calls import Forget
-from gateway.usecases.line import Incoming, Listed, forget, record, take_up
+from gateway.usecases.followers import Listed, take_up
+from gateway.usecases.line import Incoming, forget, record
 from tests.support.inbox import seed as seed_of
 from tests.support.line import NOON, SHOP, USER, body, event, said
 from tests.support.stores import Engine, eventually, on_a_loop, statements_of
@@ -235,3 +237,21 @@ def test_a_late_word_decides_anew_what_came_after_it(engine: Engine) -> None:
         assert friend is not None
         found = tx.line.messages(EVERYBODY, friend.id, at, later)
         assert [each.event for each in found] == ["event-5-0"]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_late_word_leaves_the_reply_to_what_was_taken_back(
+    engine: Engine, together: bool
+) -> None:
+    """What it said is not known any more, be it written already or on its way into the store."""
+    engine.provision(SHOP)
+    message = said("クーポン", 5)
+    undone, word = event("unsend", 6, unsent=message.message_id), said("人と話す", 1)
+    bodies = [body(each) for each in (message, undone, word)]
+    for batch in [bodies] if together else [[each] for each in bodies]:
+        with _transaction(engine) as tx:
+            tx.load(batch)
+            for told in batch:
+                record(tx, told)
+    waiting = "SELECT origin FROM outbox WHERE kind = 'line.reply' ORDER BY order_at"
+    assert engine.rows(waiting) == [("rule:2",), ("rule:1",)]

@@ -18,7 +18,8 @@ from gateway.domain.line.friends import Friend
 from gateway.domain.values import EVERYBODY, SECOND, Counted
 from gateway.errors import Refused
 from gateway.ports import Fact
-from gateway.usecases.line import Incoming, Listed, Profile, keep_profile, record, take_up
+from gateway.usecases.followers import Listed, take_up
+from gateway.usecases.line import Incoming, Profile, keep_profile, record
 from tests.support.line import NOON, SHOP, USER, body, event, said
 from tests.support.stores import Engine, sqlite_engine, statements_of
 
