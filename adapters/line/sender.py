@@ -40,7 +40,9 @@ SENDS: dict[str, Kind] = {
 }
 """The kinds of effects that send messages."""
 
-_OURS = frozenset({"channel", "user", "token", "rendered", "recipients", "reserved", "fixed"})
+_OURS = frozenset(
+    {"channel", "user", "token", "rendered", "recipients", "reserved", "fixed", "left"}
+)
 """What a payload says to us alone."""
 
 _SEND_SECONDS = 13.0
@@ -108,13 +110,8 @@ class _Letter:
 
     def may_go(self, now: int) -> bool:
         """Whether it can be sent as it is, without a look at whether anybody wants it still."""
-        if not self.is_ready or self.reserved not in ("", month_of(now)):
-            return False
-        if not is_unasked(self.effect.origin):
-            return True
-        is_tried = self.effect.unclear > 0 and "rendered" in self.payload
-        is_for_some = bytes(self.payload.get("to", b"")) != b"[]"
-        return is_tried and is_for_some and not self.quiet_until(now)
+        is_reserved = self.reserved in ("", month_of(now))
+        return self.is_ready and is_reserved and not is_unasked(self.effect.origin)
 
     @property
     def recipients(self) -> int:
@@ -199,7 +196,7 @@ class Sender:
             ready = await self._prepared(effect)
         except (Transient, TimeoutError):  # the store is away, or slow: no fault of the message's
             return Outcome("waiting", self._clock() + SECOND, tried=False)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it came before anything was sent
             raise NothingDone("preparing") from error
         if isinstance(ready, Outcome):
             return ready
@@ -212,6 +209,7 @@ class Sender:
         if late is not None and not _may_be_pushed_instead(letter):
             return self._outcome(letter, late)
         if late is None and letter.channel is not None:
+            # Before it is made ready: what must wait anyway is no work for the store.
             until, reason = self._held_up(letter, letter.channel)
             if until:
                 return Outcome("waiting", until, tried=False, error=reason)
@@ -231,6 +229,7 @@ class Sender:
     async def _send(self, letter: _Letter) -> Outcome:
         if letter.channel is None:
             return self._outcome(letter, Next("dead", "refused", error="no_channel"))
+        # Once more, since it was made ready: shops are halted, and months used up, meanwhile.
         until, reason = self._held_up(letter, letter.channel)
         until = until or self._rates.take(letter.channel.id, letter.kind, self._clock())
         if until:

@@ -22,8 +22,8 @@ from adapters.storage.schema.effects import outbox
 from adapters.storage.schema.inbox import ASSIGNED, UNREAD, line_contents
 from adapters.storage.schema.line import line_events, line_friends
 from gateway.domain.line.contents import Content
-from gateway.domain.line.friends import Friend, stream_of
-from gateway.domain.line.sending import ASIDE
+from gateway.domain.line.friends import Friend
+from gateway.domain.line.sending import streams_of
 from gateway.domain.values import Scope
 from gateway.ports.inbox import Said, Search, Unread
 
@@ -192,14 +192,13 @@ class ConversationReader:
         self, connection: Connection, friend: Friend, *, before: int | None, limit: int
     ) -> list[Said]:
         before = _LAST if before is None else before
-        stream = stream_of(friend.channel, friend.user)
         said = [
             *self._heard(connection, friend, before, limit),
             *(
                 Said(id_, "out", at, kind, payload, state=state, origin=origin)
                 for id_, at, kind, payload, state, origin in connection.rows(
                     self._sent,
-                    streams=[stream, f"{stream}/late", stream + ASIDE],
+                    streams=streams_of(friend.channel, friend.user, own_pushes=False),
                     before=before,
                     kinds=list(SENT),
                     most=limit,

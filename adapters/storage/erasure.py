@@ -27,7 +27,7 @@ from adapters.storage.schema.menus import menu_links
 from adapters.storage.schema.surveys import survey_answers, survey_sessions
 from gateway.domain.line import forwarding
 from gateway.domain.line.friends import Friend, stream_of
-from gateway.domain.line.sending import ASIDE, OWN_PUSHES
+from gateway.domain.line.sending import OWN_PUSHES, streams_of
 from gateway.domain.values import Scope
 from gateway.ports.inbox import Open
 
@@ -161,13 +161,13 @@ class ErasureInTransaction:
         self.writes = 0
 
     def erase(self, scope: Scope, friend: Friend, now: int) -> Mapping[str, int]:
-        stream, nobody = stream_of(friend.channel, friend.user), f"erased-{friend.id}"
-        forwarded = forwarding.stream_of(friend.channel, friend.user)
+        nobody = f"erased-{friend.id}"
+        streams = streams_of(friend.channel, friend.user, own_pushes=True)
         given = {
             "whose": friend.id,
             "who": friend.user,
             "nobody": nobody,
-            "streams": [stream, f"{stream}/late", stream + ASIDE, stream + OWN_PUSHES, forwarded],
+            "streams": [*streams, forwarding.stream_of(friend.channel, friend.user)],
             "sent": _encode({"channel": friend.channel}).decode(),
             "of_channel": friend.channel,
             "of_advertiser": friend.advertiser,

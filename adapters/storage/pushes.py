@@ -209,7 +209,13 @@ class RecipientStatements:
         self.mark = prepare(
             dialect,
             update(push_recipients)
-            .where(*of_batch, among(dialect, push_recipients.c.friend, "friends"))
+            .where(
+                *of_batch,
+                among(dialect, push_recipients.c.friend, "friends"),
+                push_recipients.c.state.in_(
+                    [literal_column("'fixed'"), literal_column("'handed'")]
+                ),
+            )
             .values(state=bindparam("new_state")),
         )
         oldest = (
@@ -251,11 +257,11 @@ class RecipientsInTransaction:
 
     def mark(
         self, scope: Scope, push: int, batch: int, state: RecipientState, friends: Sequence[int]
-    ) -> None:
+    ) -> int:
         if not friends:
-            return
+            return 0
         self.writes += 1
-        self._connection.run(
+        return self._connection.run(
             self._sql.mark, whose=push, nth=batch, friends=list(friends), new_state=state
         )
 

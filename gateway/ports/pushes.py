@@ -89,8 +89,10 @@ class Recipients(Protocol):
 
     def mark(
         self, scope: Scope, push: int, batch: int, state: RecipientState, friends: Sequence[int]
-    ) -> None:
-        """Put recipients of a batch into a state."""
+    ) -> int:
+        """Put recipients of a batch into a state, those who were fixed or handed out: what came of
+        the others is known. Returns how many they were.
+        """
 
     def forget(self, scope: Scope, before: int, limit: int) -> int:
         """Delete recipients of pushes made before an instant, at most ``limit``; returns how many

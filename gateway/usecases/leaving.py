@@ -17,7 +17,8 @@ def leave(
     tx: Transaction, key: str, origin: str, payload: Mapping[str, Any], gone: Sequence[Recipient]
 ) -> None:
     """Give back what was reserved for those who will not get an effect after all, and have its
-    push count them as what they are: as people who stopped, or cannot be reached.
+    push count them as what they are: as people who stopped, or cannot be reached. Each counts
+    once, however often it is seen that they left.
     """
     push = None if (id_ := push_of(origin)) is None else tx.pushes.find(EVERYBODY, id_)
     channel = tx.entities.find(EVERYBODY, Channel, payload["channel"])
@@ -28,10 +29,11 @@ def leave(
         return
     stopped = [each.friend for each in gone if each.has_stopped]
     blocked = [each.friend for each in gone if not each.has_stopped]
-    tx.pushes.recipients.mark(EVERYBODY, push.id, batch, "stopped", stopped)
-    tx.pushes.recipients.mark(EVERYBODY, push.id, batch, "blocked", blocked)
+    rows = tx.pushes.recipients
     counted = msgspec.structs.replace(
-        push, stopped=push.stopped + len(stopped), blocked=push.blocked + len(blocked)
+        push,
+        stopped=push.stopped + rows.mark(EVERYBODY, push.id, batch, "stopped", stopped),
+        blocked=push.blocked + rows.mark(EVERYBODY, push.id, batch, "blocked", blocked),
     )
     tx.pushes.save(EVERYBODY, counted)
 

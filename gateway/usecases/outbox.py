@@ -97,6 +97,7 @@ def resend(tx: Transaction, wish: Resend) -> tuple[None, tuple[Fact, ...]]:
         if wish.now >= ended.give_up_at and not (channel and channel.push_instead):
             raise Refused(Refusal.TOKEN_GONE, "its reply token has ended; write to the friend")
         give_up_at = ended.give_up_at
+    payload.pop("left", None)  # whether somebody wants it is asked anew
     if _is_given_back(tx, ended):
         payload.pop("reserved", None)
     if ended.state == "unknown":

@@ -15,7 +15,7 @@ from gateway.domain.line.channel import Channel, Message
 from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.line.messages import render
 from gateway.domain.line.quota import month_of
-from gateway.domain.line.sending import ASIDE, is_unasked, quiet_for
+from gateway.domain.line.sending import ASIDE, LATE, is_unasked, quiet_for
 from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, Draw, Seed
 from gateway.ports import Fact, Transaction, UseCase
@@ -164,7 +164,7 @@ class _Unit:
             payload["to"] = payload.pop("user")
             del payload["token"]
             # It comes late anyway: it must not hold up what its friend is answered from now on.
-            late = f"{claimed.stream}/late"
+            late = claimed.stream + LATE
             claimed = _replace(claimed, kind="line.push", stream=late, give_up_at=NEVER)
         return "", _replace(claimed, payload=_encode(payload).decode())
 
@@ -172,6 +172,8 @@ class _Unit:
         """Why nobody wants it any more; empty where somebody does. Of a multicast those who do not
         leave it, before its first attempt alone: the platform knows a retry key by one body.
         """
+        if "left" in payload:  # it was given up, and who was to settle that died first
+            return str(payload["left"])
         tx, to = self._tx, payload.get("to")
         if to is None:  # the platform chooses who gets it, and cannot be told who stopped
             if not _may_change(claimed, payload):
@@ -195,7 +197,8 @@ class _Unit:
             payload["to"] = [user for user in users if user in wanted]
             return ""
         payload.pop("reserved", None)  # it was given back
-        return "stopped" if any(each.has_stopped for each in gone) else "blocked"
+        payload["left"] = "stopped" if any(each.has_stopped for each in gone) else "blocked"
+        return str(payload["left"])
 
     def _is_reserved(self, channel: Channel, payload: dict[str, Any]) -> bool:
         """See that what was reserved is so in the month in which it is sent."""

@@ -1,6 +1,7 @@
 """Who stops or blocks between the handing out of a push and its sending, on both engines."""
 
 import json
+from contextlib import closing
 
 import pytest
 
@@ -77,6 +78,48 @@ def test_who_left_meanwhile_is_told_apart_and_costs_nothing(desk: Desk, words: s
     }
     assert sorted(desk.received) == [user_of(each) for each in (1, 4, 5, 6)]
     assert quotas(desk) == (0, 4)
+
+
+@pytest.mark.parametrize("returns", [False, True])
+@pytest.mark.parametrize("words", ["皆さん", "{name}様"])
+def test_who_left_counts_once_however_often_it_is_made_ready(
+    desk: Desk, words: str, returns: bool
+) -> None:
+    """A worker that died before it settled what it had made ready is followed by another; what was
+    given up stays so, even for who is back by then.
+    """
+    push = desk.create(messages=(text(words),))
+    hand_out(desk, push)
+    desk.stop(2)
+    desk.block(1, 3)
+    claimed = tuple(desk.claim())
+    desk.run(preparing(Rooms()), Prepare(claimed, NOON, desk.seed()))
+    assert quotas(desk) == (3, 0)
+    if returns:
+        desk.befriend(friend(1), friend(3))
+    with closing(desk.engine.raw()) as raw:
+        raw.execute(f"UPDATE outbox SET due_at = {NOON}, leased_until = {NOON}")
+    finish(desk)
+    over = desk.push(push)
+    assert (over.state, over.sent, over.stopped, over.blocked) == ("done", 3, 1, 2)
+    assert sorted(desk.received) == [user_of(each) for each in (4, 5, 6)]
+    assert quotas(desk) == (0, 3)
+
+
+def test_what_is_sent_again_asks_anew_who_wants_it(desk: Desk) -> None:
+    """A person sends it again, for who blocked the shop and is back; it is counted as it was."""
+    push = desk.create(messages=(text("{name}様"),))
+    hand_out(desk, push)
+    desk.block(3)
+    ((left, _),) = send(desk).dead
+    desk.run(outbox.resend, outbox.Resend(EVERYBODY, left.id, NOON))
+    assert [reason for _, reason in send(desk).dead] == ["blocked"]
+    desk.befriend(friend(3))
+    desk.run(outbox.resend, outbox.Resend(EVERYBODY, left.id, NOON))
+    finish(desk)
+    assert sorted(desk.received) == [user_of(each) for each in range(1, 7)]
+    over = desk.push(push)
+    assert (over.state, over.sent, over.blocked) == ("done", 5, 1)
 
 
 def test_a_narrowcast_that_waited_while_somebody_stopped_is_not_sent(desk: Desk) -> None:

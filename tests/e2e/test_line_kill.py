@@ -14,7 +14,7 @@ from gateway.usecases.outbox import LEASE_SECONDS
 from tests.e2e.test_cli import done
 from tests.support.daemon import Daemon, measured, wait_for
 from tests.support.line_daemon import WatchedPlatform, platform_of, provisioning
-from tests.support.line_truth import Truth
+from tests.support.line_truth import Kill, Truth
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -57,7 +57,7 @@ async def _play(daemon: Daemon, kills: int) -> None:
         killed, asked = await _kill(daemon, platform, shops, _Pushes(daemon, token, readers), kills)
         faults.clear()
         await platform.settle()
-        await asyncio.to_thread(_end_leases, daemon, killed[-1])
+        await asyncio.to_thread(_end_leases, daemon, killed[-1].at)
         await asyncio.to_thread(_wait_until_sent, daemon)
         truth = Truth(daemon, platform, shops, killed)
         wrong = [
@@ -94,7 +94,7 @@ async def _kill(
     shops: Mapping[str, Channel],
     pushes: "_Pushes",
     kills: int,
-) -> tuple[list[int], Mapping[str, list[Friend]]]:
+) -> tuple[list[Kill], Mapping[str, list[Friend]]]:
     """Let friends live and pushes go out over the kills; returns when those were, and who has to
     have got the pushes that were asked for.
     """
@@ -105,13 +105,14 @@ async def _kill(
     )
     living = asyncio.create_task(crowd.run(rate=LOAD, until=end))
     pushing = asyncio.create_task(pushes.run(end))
-    killed: list[int] = []
+    killed: list[Kill] = []
     while len(killed) < kills:
         await asyncio.sleep(rng.uniform(0.1, 0.9))  # the moment of the kill is what is tried
         daemon.kill()
-        killed.append(platform.clock())
+        at = platform.clock()
         daemon.start()
         await asyncio.to_thread(daemon.wait_until, "ready")
+        killed.append(Kill(at, platform.clock()))
     end.set()
     await asyncio.gather(living, pushing)
     return killed, pushes.asked

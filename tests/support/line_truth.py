@@ -17,11 +17,17 @@ from tests.support.line_daemon import ANSWERED, WatchedPlatform
 _SETTLED_SECONDS = 5
 """An answer is settled a moment after it came; one that came this long before a kill was."""
 
-_UNREAD_SECONDS = 1
-"""What the daemon sent before it was killed, the platform may read a moment later."""
-
 _KEPT = ("done", "unknown")
 """What the store may say of a message that the platform took."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """An end of the daemon, by the platform's time (microseconds)."""
+
+    at: int
+    ready_at: int
+    """When its successor was ready. What the killed one had sent, the platform read by then."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Row:
 class Truth:
     """Both sides, once nothing is under way any more.
 
-    ``kills`` are the instants at which the daemon was killed (microseconds); ``shops`` are the
-    platform's accounts by our ids of channels.
+    ``kills`` are all ends of the daemon; ``shops`` are the platform's accounts by our ids of
+    channels.
     """
 
     def __init__(
@@ -49,7 +55,7 @@ class Truth:
         daemon: Daemon,
         platform: WatchedPlatform,
         shops: Mapping[str, Channel],
-        kills: Sequence[int],
+        kills: Sequence[Kill],
     ) -> None:
         self._daemon = daemon
         self._platform = platform
@@ -174,9 +180,9 @@ class Truth:
         if any(attempt.is_ambiguous for attempt in attempts):
             return True
         if not attempts:  # the process died before it asked
-            return any((row.tried_at or 0) <= k <= (row.ended_at or 0) for k in self._kills)
-        earliest, latest = -_UNREAD_SECONDS * SECOND, _SETTLED_SECONDS * SECOND
-        return any(earliest <= k - a.at <= latest for a in attempts for k in self._kills)
+            return any((row.tried_at or 0) <= k.at <= (row.ended_at or 0) for k in self._kills)
+        before = _SETTLED_SECONDS * SECOND
+        return any(k.at - before <= a.at <= k.ready_at for a in attempts for k in self._kills)
 
     def _told(self, token: str) -> list[int | None]:
         return [attempt.status for attempt in self._platform.attempts[token]]

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from gateway.domain.line.friends import stream_of
 from gateway.domain.values import SECOND
 
 Kind = Literal["reply", "push", "multicast", "narrowcast", "broadcast"]
@@ -38,6 +39,9 @@ _NIGHT = "21:00-09:00"
 
 ASIDE = "/aside"
 """Behind a friend's stream: what waits for the morning, and must not hold up what staff write."""
+
+LATE = "/late"
+"""The same of replies whose token had ended: pushes now, which must not hold up later answers."""
 
 OWN_PUSHES = "/pushes"
 """The same of the pushes that differ from friend to friend."""
@@ -149,6 +153,14 @@ def quiet_for(origin: str, quiet: str) -> str:
     if not is_unasked(origin):
         return ""
     return quiet or (_NIGHT if origin in _REMINDERS else "")
+
+
+def streams_of(channel: str, user: str, *, own_pushes: bool) -> list[str]:
+    """All streams of what is said to a friend alone; those of pushes to many, of which each gets
+    one of their own, are among them where ``own_pushes`` says so.
+    """
+    ends = ("", LATE, ASIDE, OWN_PUSHES) if own_pushes else ("", LATE, ASIDE)
+    return [stream_of(channel, user) + end for end in ends]
 
 
 def retry_key(key: str) -> str:
