@@ -1,12 +1,14 @@
-"""What is cleaned up beside the requests: one kind that fails does not keep the others."""
+"""What is done beside the requests: piece by piece, and what fails does not keep the others."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.main.chores import clean_up
-from gateway.ports import Fact, Transaction
+from gateway.main.parts import in_rounds
+from gateway.ports import Fact, Lane, Transaction
 from tests.support.stores import on_a_loop
 
 
@@ -51,3 +53,30 @@ async def test_while_the_store_is_away_nothing_is_cleaned_up() -> None:
     with pytest.raises(Transient):
         await clean_up(store, jobs("first", "second"))
     assert store.done == []
+
+
+@pytest.mark.parametrize(("found", "until", "rounds"), [([3, 3, 2, 9], 99, 3), ([3, 3, 3], 2, 2)])
+@on_a_loop
+async def test_rounds_go_on_until_one_is_not_full_or_its_time_is_over(
+    found: list[int], until: int, rounds: int
+) -> None:
+    """Each with its own instant, and with seeds for as many as it may look at."""
+    asked = []
+
+    async def run(use_case: object, given: tuple[int, str], lane: object) -> int:
+        assert (use_case, lane) == (one, Lane.BACKGROUND)
+        asked.append(given)
+        return found.pop(0)
+
+    deps: Any = SimpleNamespace(
+        store=SimpleNamespace(run=run),
+        clock=lambda: len(asked),
+        seed=lambda now, ids: f"{ids} ids of {now}",
+    )
+
+    def given(now: int, seed: Any) -> tuple[int, str]:
+        return now, seed
+
+    chore = in_rounds(deps, 0, one, given, 3, is_time=lambda now: now < until)
+    await chore()
+    assert asked == [(now, f"3 ids of {now}") for now in range(rounds)]

@@ -16,10 +16,11 @@ _PIECE_BYTES = 256 * 1024
 
 
 class Written:
-    """An answer as aiohttp's server takes it: prepared, then written, here in one piece.
+    """An answer as aiohttp's server takes it: prepared, then written. A body goes out in one piece
+    with its head, a file piece by piece, so that little of it is in memory.
 
-    What ``web.Response`` can do beside that (cookies, compression, ranges, chunks) is not needed,
-    and costs a fifth of the bare request.
+    What ``web.Response`` can do beside that (cookies, compression, ranges, chunked coding) is not
+    needed, and costs a fifth of the bare request.
     """
 
     __slots__ = ("_answer", "_closing", "_http", "_request_id", "keep_alive")

@@ -102,7 +102,7 @@ class _Bounded:
             data = response.read(_MOST_BYTES + 1, decode_content=False)
             if len(data) > _MOST_BYTES:
                 raise _TooLong
-        except BaseException:
+        except BaseException:  # whatever it is: the rest would be read as the next call's answer
             response.close()
             raise
         response.release_conn()

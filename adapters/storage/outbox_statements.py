@@ -78,21 +78,15 @@ class OutboxStatements:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self.insert = _prepare_insert(dialect)
-        self.cancel = prepare(dialect, _cancelled())
-        by_key = among(dialect, outbox.c.idempotency_key, "keys")
-        self.withdraw = prepare(
-            dialect,
-            delete(outbox).where(
-                OPEN,
-                WAITING,
-                outbox.c.stream == bindparam("of_stream"),
-                by_key,
-                outbox.c.tried_at.is_(None),
-            ),
+        within = and_(
+            outbox.c.order_at >= bindparam("begin"), outbox.c.order_at < bindparam("before")
         )
+        self.cancel = prepare(dialect, _taken_back(within))
+        by_key = among(dialect, outbox.c.idempotency_key, "keys")
+        self.withdraw = prepare(dialect, _taken_back(by_key))
         self.there = prepare(dialect, select(outbox.c.idempotency_key).where(by_key))
         self.cancel_kind = prepare(
-            dialect, _cancelled().where(outbox.c.kind == bindparam("only_kind"))
+            dialect, _taken_back(within, outbox.c.kind == bindparam("only_kind"))
         )
         self.recall = prepare(dialect, _recalled(dialect))
         self.settle = _prepare_update(dialect, outbox, _SETTLED)
@@ -277,14 +271,14 @@ def _prepare_update(dialect: Dialect, table: Table, columns: Sequence[str]) -> B
     return Bulk(prepare(dialect, statement).sql)
 
 
-def _cancelled() -> Any:
+def _taken_back(*those: ColumnElement[bool]) -> Any:
+    """Of a stream ``those`` that wait, and of which nothing can be on its way yet."""
     return delete(outbox).where(
         OPEN,
         WAITING,
         outbox.c.stream == bindparam("of_stream"),
-        outbox.c.order_at >= bindparam("begin"),
-        outbox.c.order_at < bindparam("before"),
         outbox.c.tried_at.is_(None),
+        *those,
     )
 
 

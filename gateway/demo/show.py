@@ -76,7 +76,7 @@ class Show:
                 tasks.create_task(self._friends.play(end))
                 tasks.create_task(self._staff.play(end))
                 tasks.create_task(trouble(self._platform, self._screen, end))
-        except ExceptionGroup as group:
+        except ExceptionGroup as group:  # of all who play; what else is in it is our own fault
             if group.split(aiohttp.ClientError)[1] is not None:
                 raise
             raise OSError("the daemon does not answer as it should, see its log") from group

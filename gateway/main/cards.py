@@ -2,8 +2,6 @@
 where LINE comes in to all pages that open inside it.
 """
 
-import asyncio
-
 from adapters.http.api.cards import endpoints
 from adapters.http.pages.base import Pages
 from adapters.http.pages.cards import CardPages
@@ -14,8 +12,8 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.surveys import Survey
 from gateway.errors import Refusal, Refused
 from gateway.main.audience import link_pages
-from gateway.main.parts import Chore, Deps, Part, repeating
-from gateway.ports import Lane, Store
+from gateway.main.parts import Deps, Part, in_rounds, repeating
+from gateway.ports import Store
 from gateway.usecases.card_chores import AT_ONCE, Noticing, expire, forget, notice
 
 _LOOK_SECONDS = 60
@@ -44,7 +42,7 @@ def part(deps: Deps) -> Part:
         endpoints=endpoints(reader),
         chores={
             "cards-expire": repeating(deps, _LOOK_SECONDS, expire),
-            "cards-notice": _noticing(deps),
+            "cards-notice": in_rounds(deps, _LOOK_SECONDS, notice, Noticing, AT_ONCE),
             "cards-forget": repeating(deps, _HOUR, forget),
         },
     )
@@ -59,15 +57,3 @@ def _survey_channel(store: Store) -> Find:
         return channel
 
     return find
-
-
-def _noticing(deps: Deps) -> Chore:
-    async def chore() -> None:
-        await asyncio.sleep(_LOOK_SECONDS)
-        looked_at = AT_ONCE
-        while looked_at == AT_ONCE:
-            now = deps.clock()
-            asked = Noticing(now, deps.seed(now, AT_ONCE))
-            looked_at = await deps.store.run(notice, asked, Lane.BACKGROUND)
-
-    return chore

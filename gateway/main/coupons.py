@@ -1,15 +1,12 @@
 """Coupons: their pages, their part of the API, and what is done about them by the clock."""
 
-import asyncio
-
 from adapters.http.api.coupons import endpoints
 from adapters.http.pages.base import Pages
 from adapters.http.pages.coupons import CouponPages
 from adapters.line.coupons import CouponSync
 from adapters.storage.coupon_reader import CouponReader
 from gateway.domain.coupons.tickets import is_day
-from gateway.main.parts import Chore, Deps, Part, repeating, syncing
-from gateway.ports import Lane
+from gateway.main.parts import Chore, Deps, Part, in_rounds, repeating, syncing
 from gateway.usecases.coupon_chores import REMIND_AT_ONCE, Reminding, expire, remind
 
 _LOOK_SECONDS = 30
@@ -24,21 +21,11 @@ def part(deps: Deps) -> Part:
     pages = CouponPages(deps.store, reader, Pages(deps.observer, deps.log), deps.config.public_url)
     chores: dict[str, Chore] = {
         "coupons-expire": repeating(deps, _LOOK_SECONDS, expire),
-        "coupons-remind": _remind(deps),
+        "coupons-remind": in_rounds(
+            deps, _LOOK_SECONDS, remind, Reminding, REMIND_AT_ONCE, is_time=is_day
+        ),
     }
     if deps.platform is not None:
         sync = CouponSync(store=deps.store, api=deps.platform, clock=deps.clock, log=deps.log)
         chores["coupons-sync"] = syncing(deps, sync, _SYNC_EVERY)
     return Part(public=pages.routes(), endpoints=endpoints(reader), chores=chores)
-
-
-def _remind(deps: Deps) -> Chore:
-    async def chore() -> None:
-        await asyncio.sleep(_LOOK_SECONDS)
-        now = deps.clock()
-        while is_day(now):
-            asked = Reminding(now, deps.seed(now, REMIND_AT_ONCE))
-            if await deps.store.run(remind, asked, Lane.BACKGROUND) < REMIND_AT_ONCE:
-                return
-
-    return chore

@@ -57,7 +57,7 @@ class Worker:
         self._under_way: set[asyncio.Task[None]] = set()
         self._outcomes: list[tuple[Claimed, Outcome]] = []
         self._settling = asyncio.Event()
-        self._is_behind = False
+        self._cannot_settle = False
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -94,7 +94,7 @@ class Worker:
         room = min(IN_FLIGHT - len(self._under_way), _CLAIMED_AT_ONCE)
         given = Handout(())
         # Whoever cannot settle must not claim: it would take its own leases for a dead worker's.
-        if not self._is_behind:
+        if not self._cannot_settle:
             wish = Claim(self._clock(), self._kinds, room, self._lease_seconds)
             try:
                 given = await self._store.run(claim, wish, Lane.BACKGROUND)
@@ -151,12 +151,12 @@ class Worker:
             try:
                 await self._store.run(settle, Settle(self._clock(), tuple(some)), Lane.BACKGROUND)
             except Transient:
-                self._is_behind = True
+                self._cannot_settle = True
                 await asyncio.sleep(_REST_SECONDS)
                 continue
             except GatewayError as error:
                 # Their leases run out, and they are tried again: with the same keys.
                 self._log.error("effects cannot be settled", effects=len(some), exc_info=error)
             del self._outcomes[: len(some)]
-            self._is_behind = False
+            self._cannot_settle = False
             self.wake()  # the next of their streams may go now

@@ -76,6 +76,30 @@ def repeating(deps: Deps, seconds: float, use_case: UseCase[int]) -> Chore:
     return chore
 
 
+def in_rounds(
+    deps: Deps,
+    seconds: float,
+    use_case: UseCase[int],
+    asked: Callable[[int, Seed], object],
+    at_once: int,
+    *,
+    is_time: Callable[[int], bool] = lambda now: True,
+) -> Chore:
+    """Every so many seconds ``use_case`` of what is ``asked`` by the time and a seed with
+    ``at_once`` ids, until it looks at fewer rows than that: then none is left that is due. Only
+    while ``is_time`` says so.
+    """
+
+    async def chore() -> None:
+        await asyncio.sleep(seconds)
+        looked_at = at_once
+        while looked_at == at_once and is_time(now := deps.clock()):
+            round_ = asked(now, deps.seed(now, at_once))
+            looked_at = await deps.store.run(use_case, round_, Lane.BACKGROUND)
+
+    return chore
+
+
 class Sync(Protocol):
     """Brings the platform in line with what is provisioned."""
 

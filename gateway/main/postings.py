@@ -1,12 +1,9 @@
 """The posting calendar: its part of the API, and the reminders."""
 
-import asyncio
-
 from adapters.http.api.postings import endpoints
 from adapters.storage.insight_reader import ChannelReader
 from adapters.storage.postings import PostingReader
-from gateway.main.parts import Chore, Deps, Part
-from gateway.ports import Lane
+from gateway.main.parts import Deps, Part, in_rounds
 from gateway.usecases.postings import REMIND_AT_ONCE, Reminding, remind
 
 _LOOK_SECONDS = 30
@@ -17,17 +14,7 @@ def part(deps: Deps) -> Part:
     dialect = deps.database.dialect
     return Part(
         endpoints=endpoints(ChannelReader(dialect), PostingReader(dialect)),
-        chores={"postings-remind": _reminding(deps)},
+        chores={
+            "postings-remind": in_rounds(deps, _LOOK_SECONDS, remind, Reminding, REMIND_AT_ONCE)
+        },
     )
-
-
-def _reminding(deps: Deps) -> Chore:
-    async def chore() -> None:
-        await asyncio.sleep(_LOOK_SECONDS)
-        looked_at = REMIND_AT_ONCE
-        while looked_at == REMIND_AT_ONCE:
-            now = deps.clock()
-            asked = Reminding(now, deps.seed(now, REMIND_AT_ONCE))
-            looked_at = await deps.store.run(remind, asked, Lane.BACKGROUND)
-
-    return chore

@@ -1,17 +1,18 @@
 """How a table of the files becomes an entity, and the checks that several tables share."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.domain.line.channel import Channel
 from gateway.domain.provisioning import Blob, Entity
 from gateway.domain.tenancy import OPERATOR
 from gateway.domain.values import micros
-from gateway.tomlfile import Key, Wrong, anything
+from gateway.tomlfile import Key, Wrong, anything, line
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -89,6 +90,43 @@ def ours_in(value: Any, kind: str) -> Iterator[str]:
             yield from ours_in(each, kind)
     elif hasattr(value, "messages"):  # a rule or a step, as the store gives it back
         yield from ours_in(value.messages, kind)
+
+
+def amiss_in_messages(
+    everything: Everything,
+    kind: str,
+    table: str,
+    *,
+    by: Sequence[str] = (Channel.table,),
+    same: Sequence[str],
+    names: Callable[[Any, str], Iterable[str]] = ours_in,
+) -> Iterator[str]:
+    """A line for each entity of ``table`` that messages name and that is not there, or is somebody
+    else's.
+
+    ``kind`` is what messages call such an entity, and ``names`` finds those names in the values of
+    an entity of one of the tables ``by``. The two have in common what ``same`` says (advertiser,
+    channel); one that is named and says nothing of it is for all.
+    """
+    for whose in by:
+        for key, entry in everything.get(whose, {}).items():
+            own = {"channel": key} | entry.values if whose == Channel.table else entry.values
+            for name in sorted(set(names(entry.values, kind))):
+                found = everything[table].get(name)
+                wrong = _amiss(own, None if found is None else found.values, table, same)
+                if wrong is not None:
+                    yield line(f"{entry.place or f'{whose} {key}'}: {kind}", name, wrong)
+
+
+def _amiss(
+    own: Mapping[str, Any], named: Mapping[str, Any] | None, table: str, same: Sequence[str]
+) -> Wrong | None:
+    if named is None:
+        return Wrong("a message names it, and it does not exist", f"add a [[{table}]]")
+    for what in same:
+        if named.get(what, "") not in ("", own.get(what)):
+            return Wrong(f"a message names it, and it is another {what}'s", "name another")
+    return None
 
 
 ADVERTISER_KEY = Key("advertiser", str, id_of, "Whose it is.", example="acme", required=True)

@@ -15,8 +15,8 @@ from gateway.provisioning.base import (
     Entry,
     Everything,
     Table,
+    amiss_in_messages,
     id_of,
-    ours_in,
 )
 from gateway.tomlfile import Key, Secret, Wrong, anything, entries, line, one_of, printable, whole
 
@@ -125,7 +125,9 @@ def _check(everything: Everything) -> Iterator[str]:
         yield from _rewarded(entry, coupons)
         yield from _of_channel(entry, everything[Channel.table])
         yield from _handed_on(name, entry, cards)
-    yield from _named(everything)
+    # Steps look for themselves.
+    tables = (Channel.table, Survey.table)
+    yield from amiss_in_messages(everything, "card", ShopCard.table, by=tables, same=("channel",))
 
 
 def _numbers(entry: Entry) -> Iterator[str]:
@@ -226,27 +228,6 @@ def _handed_on(name: str, entry: Entry, cards: Mapping[str, Entry]) -> Iterator[
     if after == name == min(each for each in way if cards[each].place):  # told once
         wrong = Wrong("comes back to this card", "write same for the last of them")
         yield line(place, entry.values["next"], wrong)
-
-
-def _named(everything: Everything) -> Iterator[str]:
-    """Messages of channels and surveys that name a card which will not be there, or is another
-    channel's. Steps look for themselves.
-    """
-    cards = everything[ShopCard.table]
-    for table in (Channel.table, Survey.table):
-        for key, entry in everything.get(table, {}).items():
-            channel = key if table == Channel.table else entry.values.get("channel")
-            for name in sorted(set(ours_in(entry.values, "card"))):
-                card = cards.get(name)
-                if card is None:
-                    wrong = Wrong(
-                        "a message names it, and it does not exist", "add a [[shop_card]]"
-                    )
-                elif card.values.get("channel") != channel:
-                    wrong = Wrong("a message names it, and it is another channel's", "name another")
-                else:
-                    continue
-                yield line(f"{entry.place or f'{table} {key}'}: card", name, wrong)
 
 
 TABLE = Table(

@@ -18,9 +18,9 @@ from gateway.provisioning.base import (
     Entry,
     Everything,
     Table,
+    amiss_in_messages,
     id_of,
     instant,
-    ours_in,
     perhaps_id,
 )
 from gateway.tomlfile import Check, Key, Wrong, anything, line, one_of, printable, whole
@@ -248,7 +248,7 @@ def _check(everything: Everything) -> Iterator[str]:
             yield from _ours_or_lines(entry, everything)
             yield from _premium(entry)
     yield from _campaigns(everything)
-    yield from _named(everything)
+    yield from amiss_in_messages(everything, "coupon", Coupon.table, same=("advertiser",))
 
 
 def _times(entry: Entry) -> Iterator[str]:
@@ -340,21 +340,6 @@ def _within_sales(place: str, entries: list[Entry]) -> Iterator[str]:
             f"{place}: total: all prizes are worth {reckoned} = ¥{worth:,}, beyond 景品表示法's "
             f"{percent} % of ¥{sales:,} = ¥{most:,}; write fewer or smaller ones"
         )
-
-
-def _named(everything: Everything) -> Iterator[str]:
-    """Messages of channels that name a coupon which will not be there."""
-    coupons = everything[Coupon.table]
-    for channel_id, channel in everything.get(_CHANNELS, {}).items():
-        for name in sorted(set(ours_in(channel.values, "coupon"))):
-            coupon = coupons.get(name)
-            if coupon is None:
-                wrong = Wrong("a message names it, and it does not exist", "add a [[coupon]]")
-            elif coupon.values.get("advertiser") != channel.values.get("advertiser"):
-                wrong = Wrong("a message names it, and it is another advertiser's", "name another")
-            else:
-                continue
-            yield line(f"{channel.place or f'line_channel {channel_id}'}: coupon", name, wrong)
 
 
 TABLE = Table(Coupon, COUPON, _build, check=_check)

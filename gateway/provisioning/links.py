@@ -10,7 +10,15 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.links import Link, named_in
 from gateway.domain.surveys import Survey
 from gateway.provisioning.audience import of_channel, tag_of, tags_of
-from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Everything, Table, id_of, perhaps_id
+from gateway.provisioning.base import (
+    ADVERTISER_KEY,
+    REMOVED,
+    Everything,
+    Table,
+    amiss_in_messages,
+    id_of,
+    perhaps_id,
+)
 from gateway.tomlfile import Key, Wrong, line, one_of
 
 _LONGEST = 1_000  # what the platform takes as an address
@@ -92,20 +100,14 @@ def _check(everything: Everything) -> Iterator[str]:
 
 
 def _named(everything: Everything) -> Iterator[str]:
-    """Messages of channels that name a link which will not be there, or is another's."""
-    for channel, entry in everything[Channel.table].items():
-        for name in sorted(_links_in(entry.values)):
-            link = everything[Link.table].get(name)
-            values = link.values if link else {}
-            if link is None:
-                wrong = Wrong("a message names it, and it does not exist", "add a [[link]]")
-            elif values.get("advertiser") != entry.values.get("advertiser"):
-                wrong = Wrong("a message names it, and it is another advertiser's", "name another")
-            elif values.get("channel") not in ("", None, channel):
-                wrong = Wrong("a message names it, and it is another channel's", "name another")
-            else:
-                continue
-            yield line(f"{entry.place or f'line_channel {channel}'}: link", name, wrong)
+    """Messages that name a link which will not be there, is another's, or is not filled in."""
+    yield from amiss_in_messages(
+        everything,
+        "link",
+        Link.table,
+        same=("advertiser", "channel"),
+        names=lambda values, _: _links_in(values),
+    )
     for survey, entry in everything[Survey.table].items():
         for name in sorted(named_in(entry.values.get("thanks"))):
             wrong = Wrong("is not filled in on a survey's page", "write the address itself")

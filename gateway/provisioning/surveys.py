@@ -17,9 +17,9 @@ from gateway.provisioning.base import (
     Entry,
     Everything,
     Table,
+    amiss_in_messages,
     id_of,
     instant,
-    ours_in,
 )
 from gateway.provisioning.line import perhaps_messages
 from gateway.tomlfile import Check, Key, Wrong, anything, entries, line, one_of, printable, whole
@@ -138,7 +138,8 @@ def _check(everything: Everything) -> Iterator[str]:
             yield f"{entry.place}: ends: is not after starts; write a later time"
         yield from _asked(entry)
         yield from _thanked(entry, everything.get(Coupon.table, {}))
-    yield from _named(everything)
+    tables = (Channel.table, StepSeries.table)
+    yield from amiss_in_messages(everything, "survey", Survey.table, by=tables, same=("channel",))
 
 
 def _asked(entry: Entry) -> Iterator[str]:
@@ -212,23 +213,6 @@ def _thanked(entry: Entry, coupons: Mapping[str, Entry]) -> Iterator[str]:
         elif ends_on_page and coupon.values.get("kind") == "line":
             wrong = Wrong("is LINE's own, which no page shows", "name one of ours")
             yield line(f"{place}.coupon", name, wrong)
-
-
-def _named(everything: Everything) -> Iterator[str]:
-    """Messages that name a survey which will not be there, or is another channel's."""
-    surveys = everything[Survey.table]
-    for table in (Channel.table, StepSeries.table):
-        for key, entry in everything.get(table, {}).items():
-            channel = key if table == Channel.table else entry.values.get("channel")
-            for name in sorted(set(ours_in(entry.values, "survey"))):
-                survey = surveys.get(name)
-                if survey is None:
-                    wrong = Wrong("a message names it, and it does not exist", "add a [[survey]]")
-                elif survey.values.get("channel") != channel:
-                    wrong = Wrong("a message names it, and it is another channel's", "name another")
-                else:
-                    continue
-                yield line(f"{entry.place or f'{table} {key}'}: survey", name, wrong)
 
 
 TABLE = Table(

@@ -15,6 +15,7 @@ from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, SECOND, Draw, Seed
 from gateway.ports import Fact, Transaction
 from gateway.usecases.coupons import counted, url_of
+from gateway.usecases.faults import FAULTS
 from gateway.usecases.notices import notice_to
 
 EXPIRE_AT_ONCE = 500
@@ -53,7 +54,7 @@ def remind(tx: Transaction, round_: Reminding) -> tuple[int, Sequence[Fact]]:
     for ticket in due:
         try:
             remind_at, effect = _reminder(tx, ticket, draw, round_.now)
-        except (ArithmeticError, LookupError, TypeError, ValueError):  # not the store's own
+        except FAULTS:
             remind_at, effect = round_.now + _DAY, None
             facts.append(counted(ticket.advertiser, "put_off"))
         tx.coupons.save(EVERYBODY, _replace(ticket, remind_at=remind_at))
