@@ -83,6 +83,41 @@ class Refusal(StrEnum):
     # the outbox
     PAYLOAD_GONE = "payload_gone"
     TOKEN_GONE = "token_gone"
+    # mail
+    ADDRESS_INVALID = "address_invalid"
+    CONSENT_MISSING = "consent_missing"
+    CONSENT_INVALID = "consent_invalid"
+    RECIPIENT_STOPPED = "recipient_stopped"
+    FILE_INVALID = "file_invalid"
+    IMPORT_OVER = "import_over"
+    TEMPLATE_INVALID = "template_invalid"
+    CONTENT_TOO_LARGE = "content_too_large"
+    CHARACTERS_LACKING = "characters_lacking"
+    DISPLAY_ITEM_MISSING = "display_item_missing"
+    ATTACHMENT_INVALID = "attachment_invalid"
+    HEADER_INVALID = "header_invalid"
+    VALUE_MISSING = "value_missing"
+    VALUE_UNWRITABLE = "value_unwritable"
+    VALUE_TOO_LONG = "value_too_long"
+    LAW_UNCONFIRMED = "law_unconfirmed"
+    MAIL_UNCHECKED = "mail_unchecked"
+    MAIL_UNALIGNED = "mail_unaligned"
+    CAMPAIGN_STATE = "campaign_state"
+    EXPORT_FORBIDDEN = "export_forbidden"
+    # mail that comes in
+    MAILBOX_UNKNOWN = "mailbox_unknown"
+    TAG_FORGED = "tag_forged"
+    TAG_EXPIRED = "tag_expired"
+    NOT_A_REPORT = "not_a_report"
+    AUTOMATIC_MAIL = "automatic_mail"
+    NOT_EMPTY = "not_empty"
+    SENDER_UNCLEAR = "sender_unclear"
+    BARE_NEWLINE = "bare_newline"
+    LINE_TOO_LONG = "line_too_long"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    TOO_MANY_COMMANDS = "too_many_commands"
+    TOO_MANY_RECIPIENTS = "too_many_recipients"
+    TOO_SILENT = "too_silent"
 
 
 class Trouble(StrEnum):
@@ -104,6 +139,9 @@ class Trouble(StrEnum):
     PLATFORM_BUSY = "platform_busy"
     PLATFORM_DOWN = "platform_down"
     LOGIN_DOWN = "login_down"
+    # mail
+    PRESS_DOWN = "press_down"
+    DNS_DOWN = "dns_down"
 
 
 class GatewayError(Exception):

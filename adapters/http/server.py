@@ -17,6 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from adapters.http.problem import problem
 from adapters.http.router import Router
+from adapters.http.streams import pieces_of
 from adapters.http.written import Written
 from gateway.errors import Permanent, Refusal, Refused, Transient
 from gateway.ports import Answer, Clock, Fact, Observer, Request, Route
@@ -95,6 +96,41 @@ STATUS_OF: dict[Refusal, int] = {
     # the outbox
     Refusal.PAYLOAD_GONE: 410,
     Refusal.TOKEN_GONE: 410,
+    # mail
+    Refusal.ADDRESS_INVALID: 400,
+    Refusal.CONSENT_MISSING: 422,
+    Refusal.CONSENT_INVALID: 422,
+    Refusal.RECIPIENT_STOPPED: 409,
+    Refusal.FILE_INVALID: 422,
+    Refusal.IMPORT_OVER: 409,
+    Refusal.TEMPLATE_INVALID: 422,
+    Refusal.CONTENT_TOO_LARGE: 413,
+    Refusal.CHARACTERS_LACKING: 422,
+    Refusal.DISPLAY_ITEM_MISSING: 422,
+    Refusal.ATTACHMENT_INVALID: 422,
+    Refusal.HEADER_INVALID: 422,
+    Refusal.VALUE_MISSING: 422,
+    Refusal.VALUE_UNWRITABLE: 422,
+    Refusal.VALUE_TOO_LONG: 422,
+    Refusal.LAW_UNCONFIRMED: 409,
+    Refusal.MAIL_UNCHECKED: 409,
+    Refusal.MAIL_UNALIGNED: 409,
+    Refusal.CAMPAIGN_STATE: 409,
+    Refusal.EXPORT_FORBIDDEN: 403,
+    # mail that comes in, where no HTTP is
+    Refusal.MAILBOX_UNKNOWN: 404,
+    Refusal.TAG_FORGED: 403,
+    Refusal.TAG_EXPIRED: 410,
+    Refusal.NOT_A_REPORT: 400,
+    Refusal.AUTOMATIC_MAIL: 400,
+    Refusal.NOT_EMPTY: 400,
+    Refusal.SENDER_UNCLEAR: 400,
+    Refusal.BARE_NEWLINE: 400,
+    Refusal.LINE_TOO_LONG: 400,
+    Refusal.TOO_MANY_CONNECTIONS: 429,
+    Refusal.TOO_MANY_COMMANDS: 429,
+    Refusal.TOO_MANY_RECIPIENTS: 400,
+    Refusal.TOO_SILENT: 408,
 }
 """What a stranger sees of each refusal."""
 
@@ -290,14 +326,26 @@ class Listener:
             if route is None:
                 route, parameters = self._router.match(http.method, path)
             content = http.content
-            if content.is_eof():
+            pieces = None
+            if route.streams:
+                pieces = pieces_of(http, route.max_body, self._limits.body_seconds)
+                body = b""
+            elif content.is_eof():
                 body = content.read_nowait()
                 if len(body) > route.max_body:
                     raise Refused(Refusal.BODY_TOO_LARGE)
             else:
                 body = await self._read_slowly(http, route.max_body)
             request = Request(
-                http.method, path, query, http.headers, body, received_at, request_id, parameters
+                http.method,
+                path,
+                query,
+                http.headers,
+                body,
+                received_at,
+                request_id,
+                parameters,
+                pieces,
             )
             answer = await route.handler(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the client gets an answer

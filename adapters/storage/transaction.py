@@ -9,6 +9,7 @@ from sqlalchemy.engine import Dialect
 from adapters.storage.access import AccessInTransaction, AccessStatements
 from adapters.storage.audience import AudienceInTransaction, AudienceStatements
 from adapters.storage.calls import CallsInTransaction, CallStatements
+from adapters.storage.campaigns.room import CampaignsInTransaction, CampaignStatements
 from adapters.storage.cards import (
     CardCodesInTransaction,
     CardCodeStatements,
@@ -34,6 +35,7 @@ from adapters.storage.insight import (
 )
 from adapters.storage.line import LineInTransaction, LineStatements
 from adapters.storage.links import LinksInTransaction, LinkStatements
+from adapters.storage.mail.room import MailInTransaction, MailStatements
 from adapters.storage.menus import (
     BlobsInTransaction,
     BlobStatements,
@@ -171,6 +173,16 @@ class Statements:
         """Those that take people out."""
         return ErasureStatements(self._dialect)
 
+    @cached_property
+    def mail(self) -> MailStatements:
+        """Those of mail lists."""
+        return MailStatements(self._dialect)
+
+    @cached_property
+    def campaigns(self) -> CampaignStatements:
+        """Those of mail campaigns."""
+        return CampaignStatements(self._dialect)
+
 
 class StoreTransaction:
     """See :class:`gateway.ports.Transaction`; begun on construction, flushed before the commit."""
@@ -280,6 +292,14 @@ class StoreTransaction:
     @cached_property
     def erasure(self) -> ErasureInTransaction:
         return self._opened(ErasureInTransaction(self._connection, self._sql.erasure))
+
+    @cached_property
+    def mail(self) -> MailInTransaction:
+        return self._opened(MailInTransaction(self._connection, self._sql.mail))
+
+    @cached_property
+    def campaigns(self) -> CampaignsInTransaction:
+        return self._opened(CampaignsInTransaction(self._connection, self._sql.campaigns))
 
     def load(self, arguments: Sequence[Any]) -> None:
         """Lock and load what the units of a batch are about, a room at a time."""

@@ -16,6 +16,8 @@ Kind = Literal[
     "line.profile",
     "line.content",
     "line.forward",
+    "mail.single",
+    "mail.test",
 ]
 """What is done; each kind has one handler."""
 

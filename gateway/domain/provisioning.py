@@ -10,6 +10,8 @@ from gateway.domain.cards import ShopCard
 from gateway.domain.coupons.coupon import Coupon
 from gateway.domain.line.channel import Channel
 from gateway.domain.links import Link
+from gateway.domain.mail.lists import MailList
+from gateway.domain.mail.segments import MailSegment
 from gateway.domain.menus import RichMenu
 from gateway.domain.pushes import StepSeries
 from gateway.domain.routing import TrackedNumber
@@ -43,6 +45,8 @@ KINDS: tuple[type[Entity], ...] = (
     StepSeries,
     RichMenu,
     Survey,
+    MailList,
+    MailSegment,
 )
 """Every kind of entity, in the order in which they are shown."""
 

@@ -1,6 +1,6 @@
 """The HTTP edge: what a listener hands to a handler, and what comes back."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +30,9 @@ class Request(msgspec.Struct, frozen=True):
     id: str
     parameters: Mapping[str, str] = {}
     """The values of the ``{name}`` segments of the route's path, percent-decoded."""
+    pieces: AsyncIterator[bytes] | None = None
+    """The body as it arrives, where the route streams: :attr:`body` is empty then. Reading it
+    raises :class:`gateway.errors.Refused` where it is too large, or comes too slowly."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,3 +57,5 @@ class Route(msgspec.Struct, frozen=True):
     name: str
     """With ``provider``, the labels of its metrics."""
     max_body: int = 65_536
+    streams: bool = False
+    """Whether the handler reads the body by itself, once it knows whose it is."""

@@ -4,12 +4,14 @@ from adapters.storage.schema import (
     access,
     audience,
     calls,
+    campaigns,
     cards,
     coupons,
     effects,
     inbox,
     insight,
     line,
+    mail,
     menus,
     postings,
     provisioning,
@@ -33,6 +35,8 @@ _ROOMS = (
     surveys,
     insight,
     postings,
+    mail,
+    campaigns,
 )
 
 WITHOUT_ADVERTISER: dict[str, str] = {

@@ -1,0 +1,1 @@
+"""Mail campaigns in the store: a file a subject."""

@@ -1,0 +1,142 @@
+"""What came back, and which processes send, in the store."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, delete, exists, literal_column, select, update
+from sqlalchemy.engine import Dialect
+
+from adapters.storage.campaigns.rows import Abouts
+from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.mail.given import prepare_indexed
+from adapters.storage.schema.campaigns import ATTEMPTING, mail_bounces, mail_senders, mail_sends
+from adapters.storage.schema.mail import mail_recipients
+from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.values import SECOND, Scope, first_id
+from gateway.ports.campaigns import Bounce
+
+_astuple = msgspec.structs.astuple
+_NONE: Any = literal_column("''")
+_ZERO: Any = literal_column("0")
+_SENT: Any = literal_column("'sent'")
+
+_DAY = 86_400 * SECOND
+
+
+class BounceStatements:
+    """The statements of this module, compiled once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        sends, to, bounces = mail_sends.c, mail_recipients.c, mail_bounces.c
+        named: Any = bindparam("named")
+        self.insert = prepare_bulk(dialect, mail_bounces)
+        self.mark = prepare(
+            dialect,
+            update(mail_sends)
+            .where(
+                sends.campaign == named,
+                sends.recipient == bindparam("whom"),
+                sends.state == _SENT,
+                sends["class"] == _NONE,
+            )
+            .values({"class": bindparam("new_class")}),
+        )
+        arrived = exists(
+            select(literal_column("1")).where(
+                sends.campaign == named,
+                sends.recipient == to.id,
+                sends.state == _SENT,
+                sends["class"] == _NONE,
+                sends.at > to.struck_at,
+            )
+        )
+        # Whoever is paused waits for the campaign that struck them.
+        struck = (
+            select(to.id)
+            .where(
+                to.list == bindparam("of_list"),
+                to.strikes > _ZERO,
+                to.state == literal_column("'active'"),
+                arrived,
+            )
+            .limit(bindparam("most"))
+            .with_for_update()
+        )
+        reset = (
+            update(mail_recipients)
+            .where(to.id.in_(struck))
+            .values(strikes=_ZERO, struck_by=_ZERO, struck_at=_ZERO)
+        )
+        self.reset = prepare_indexed(dialect, reset, mail_recipients, "mail_recipients_struck")
+        old = (
+            select(bounces.id)
+            .where(bounces.id < bindparam("before"))
+            .order_by(bounces.id)
+            .limit(bindparam("most"))
+        )
+        self.forget = prepare(dialect, delete(mail_bounces).where(bounces.id.in_(old)))
+        senders = mail_senders.c
+        self.beat = prepare_bulk(dialect, mail_senders, update=["beat_at"])
+        self.gone = prepare(
+            dialect, delete(mail_senders).where(senders.beat_at < bindparam("before"))
+        )
+        is_alive = exists(
+            select(literal_column("1")).where(
+                senders.owner == sends.owner, senders.beat_at >= bindparam("before")
+            )
+        )
+        self.silent = prepare(
+            dialect,
+            select(sends.owner).distinct().where(ATTEMPTING, ~is_alive).order_by(sends.owner),
+        )
+
+
+class BouncesInTransaction:
+    """See :class:`gateway.ports.campaigns.Bounces`. Written at once."""
+
+    def __init__(
+        self, connection: Connection, statements: BounceStatements, abouts: Abouts
+    ) -> None:
+        self._connection = connection
+        self._sql = statements
+        self._abouts = abouts
+        self.writes = 0
+
+    def add(self, scope: Scope, bounce: Bounce) -> None:
+        self.writes += 1
+        self._connection.write([(self._sql.insert, [_astuple(bounce)])])
+
+    def mark(self, scope: Scope, campaign: int, recipient: int, bounce_class: str) -> bool:
+        if not self._abouts.covers(scope, campaign):
+            return False
+        self.writes += 1
+        given = {"named": campaign, "whom": recipient, "new_class": bounce_class}
+        return self._connection.run(self._sql.mark, **given) > 0
+
+    def reset(self, scope: Scope, campaign: Campaign, limit: int) -> int:
+        self.writes += 1
+        return self._connection.run(
+            self._sql.reset, named=campaign.id, of_list=campaign.list, most=limit
+        )
+
+    def forget(self, scope: Scope, before: int, limit: int) -> int:
+        self.writes += 1
+        return self._connection.run(self._sql.forget, before=first_id(before), most=limit)
+
+
+class BeatsInTransaction:
+    """See :class:`gateway.ports.campaigns.SenderBeats`. Written at once."""
+
+    def __init__(self, connection: Connection, statements: BounceStatements) -> None:
+        self._connection = connection
+        self._sql = statements
+        self.writes = 0
+
+    def beat(self, scope: Scope, owner: int, now: int) -> None:
+        """Of one that was silent for a day nothing is kept: it is silent all the same."""
+        self.writes += 1
+        self._connection.run(self._sql.gone, before=now - _DAY)
+        self._connection.write([(self._sql.beat, [(owner, now)])])
+
+    def silent(self, scope: Scope, before: int) -> list[int]:
+        return [owner for (owner,) in self._connection.rows(self._sql.silent, before=before)]

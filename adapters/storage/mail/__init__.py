@@ -1,0 +1,1 @@
+"""Mail lists in the store: a file a subject."""

@@ -1,0 +1,52 @@
+"""What the pages of mail look up, read beside the writer."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import Dialect
+
+from adapters.storage.database import Connection, prepare
+from adapters.storage.schema.campaigns import mail_campaigns, mail_links
+from adapters.storage.schema.mail import mail_consents, mail_recipients
+from gateway.domain.mail.tokens import Named
+from gateway.ports.mail_pages import CountedLink
+
+
+class MailPageReader:
+    """See :class:`gateway.ports.mail_pages.MailPageReading`."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        named: Any = bindparam("named")
+        campaigns, links = mail_campaigns.c, mail_links.c
+        self._link = prepare(
+            dialect,
+            select(campaigns.advertiser, links.url)
+            .join(mail_campaigns, campaigns.id == links.campaign)
+            .where(links.campaign == named, links.n == bindparam("n")),
+        )
+        self._advertiser = prepare(
+            dialect, select(campaigns.advertiser).where(campaigns.id == named)
+        )
+        self._recipient = prepare(
+            dialect, select(mail_recipients.c.list).where(mail_recipients.c.id == named)
+        )
+        self._consent = prepare(
+            dialect,
+            select(mail_consents.c.list)
+            .where(mail_consents.c.recipient == named)
+            .order_by(mail_consents.c.id)
+            .limit(1),
+        )
+
+    def link(self, connection: Connection, campaign: int, n: int) -> CountedLink | None:
+        rows = connection.rows(self._link, named=campaign, n=n)
+        return CountedLink(*rows[0]) if rows else None
+
+    def advertiser(self, connection: Connection, campaign: int) -> str | None:
+        rows = connection.rows(self._advertiser, named=campaign)
+        return str(rows[0][0]) if rows else None
+
+    def list_of(self, connection: Connection, named: Named) -> str | None:
+        rows = connection.rows(self._recipient, named=named.recipient)
+        rows = rows or connection.rows(self._consent, named=named.recipient)
+        return str(rows[0][0]) if rows else None

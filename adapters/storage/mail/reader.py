@@ -1,0 +1,106 @@
+"""Mail lists, read beside the writer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import Dialect
+
+from adapters.storage.database import Connection, prepare
+from adapters.storage.mail.entrance import imports_of
+from adapters.storage.mail.recipients import recipients_of
+from adapters.storage.mail.sizes import of_month
+from adapters.storage.schema.mail import (
+    mail_import_lines,
+    mail_imports,
+    mail_months,
+    mail_recipients,
+    mail_sizes,
+    mail_suppressions,
+)
+from gateway.domain.mail.imports import Import, Outcome
+from gateway.domain.mail.recipients import Recipient, Suppression
+from gateway.domain.values import Scope
+
+
+class MailReader:
+    """See :class:`gateway.ports.mail.MailReading`."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        beyond: Any = bindparam("after")
+        most: Any = bindparam("most")
+        recipients, imports, lines = mail_recipients.c, mail_imports.c, mail_import_lines.c
+        of_list: Any = bindparam("of_list")
+        self._recipients = prepare(
+            dialect,
+            select(mail_recipients)
+            .where(recipients.list == of_list, recipients.id > beyond)
+            .order_by(recipients.id)
+            .limit(most),
+        )
+        self._imports = prepare(
+            dialect,
+            select(mail_imports)
+            .where(imports.list == of_list, imports.id > beyond)
+            .order_by(imports.id)
+            .limit(most),
+        )
+        self._whose = prepare(
+            dialect, select(imports.advertiser).where(imports.id == bindparam("named"))
+        )
+        self._lines = prepare(
+            dialect,
+            select(lines.line, lines.outcome, lines.reason)
+            .where(lines["import"] == bindparam("named"), lines.line > beyond)
+            .order_by(lines.line)
+            .limit(most),
+        )
+        self._sizes = prepare(dialect, select(mail_sizes.c.advertiser, mail_sizes.c.sendable))
+        months = mail_months.c
+        self._months = prepare(
+            dialect,
+            select(months.advertiser, months.month, months.began_with, months.maximum)
+            .where(months.month >= bindparam("of_month"))
+            .order_by(months.advertiser, months.month.desc()),
+        )
+        self._suppressed = prepare(
+            dialect,
+            select(mail_suppressions)
+            .where(mail_suppressions.c.id > beyond)
+            .order_by(mail_suppressions.c.id),
+        )
+
+    def recipients(
+        self, connection: Connection, scope: Scope, list_: str, *, after: int, limit: int
+    ) -> list[Recipient]:
+        rows = connection.rows(self._recipients, of_list=list_, after=after, most=limit)
+        return recipients_of(rows, scope)
+
+    def imports(
+        self, connection: Connection, scope: Scope, list_: str, *, after: int, limit: int
+    ) -> list[Import]:
+        rows = connection.rows(self._imports, of_list=list_, after=after, most=limit)
+        return imports_of(rows, scope)
+
+    def lines(
+        self, connection: Connection, scope: Scope, imported: int, *, after: int, limit: int
+    ) -> Sequence[tuple[int, Outcome, str]]:
+        whose = connection.rows(self._whose, named=imported)
+        if not whose or not scope.covers(whose[0][0]):
+            return []
+        rows = connection.rows(self._lines, named=imported, after=after, most=limit)
+        return [(line, outcome, reason) for line, outcome, reason in rows]
+
+    def sizes(
+        self, connection: Connection, scope: Scope, month: str
+    ) -> Mapping[str, tuple[int, int]]:
+        # Each advertiser's earliest month from this one on comes last, and so stands.
+        first = {row[0]: row[1:] for row in connection.rows(self._months, of_month=month)}
+        return {
+            whose: (size, of_month([first[whose]] if whose in first else [], month, size))
+            for whose, size in connection.rows(self._sizes)
+            if scope.covers(whose)
+        }
+
+    def suppressed_since(self, connection: Connection, after: int) -> list[Suppression]:
+        return [Suppression(*row) for row in connection.rows(self._suppressed, after=after)]

@@ -1,0 +1,229 @@
+"""How many addresses an advertiser may mail, kept with each write, and the month's maximum."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy.engine import Dialect
+
+from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.mail.given import Hashes, in_parts
+from adapters.storage.schema.mail import (
+    mail_months,
+    mail_recipients,
+    mail_sizes,
+    mail_suppressions,
+)
+from gateway.domain.effects import NEVER
+from gateway.domain.line.quota import month_of
+from gateway.domain.mail.recipients import Suppression
+from gateway.domain.values import Scope
+
+COUNTED = ("active", "paused")
+"""Whoever is removed is not counted."""
+
+
+class SizeStatements:
+    """The statements of this module, compiled once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.hashes = Hashes(dialect)
+        whose: Any = bindparam("whose")
+        months = mail_months.c
+        self.lock = prepare(
+            dialect,
+            select(mail_sizes.c.sendable).where(mail_sizes.c.advertiser == whose).with_for_update(),
+        )
+        self.now = prepare(
+            dialect, select(mail_sizes.c.sendable).where(mail_sizes.c.advertiser == whose)
+        )
+        self.latest = prepare(
+            dialect,
+            select(months.month, months.began_with, months.maximum)
+            .where(months.advertiser == whose)
+            .order_by(months.month.desc())
+            .limit(literal_column("1")),
+        )
+        self.month = prepare(
+            dialect,
+            select(months.month, months.began_with, months.maximum)
+            .where(months.advertiser == whose, months.month >= bindparam("of_month"))
+            .order_by(months.month)
+            .limit(literal_column("1")),
+        )
+        self.insert = prepare_bulk(dialect, mail_sizes)
+        self.keep = prepare_bulk(dialect, mail_sizes, update=["sendable"])
+        self.keep_months = prepare_bulk(dialect, mail_months, update=["maximum"])
+        recipient, stop = mail_recipients.c, mail_suppressions.c
+        self.recipients = prepare(
+            dialect,
+            select(recipient.id, recipient.list, recipient.hash, recipient.state).where(
+                recipient.advertiser == whose, self.hashes.among(recipient.hash)
+            ),
+        )
+        self.stops = prepare(
+            dialect,
+            select(stop.list, stop.hash).where(
+                stop.advertiser == whose,
+                self.hashes.among(stop.hash),
+                stop.topic == literal_column("''"),
+                stop.until == literal_column(str(NEVER)),
+            ),
+        )
+
+
+class Standing:
+    """What the store holds of some addresses of one advertiser, and how many of them count.
+
+    An address counts once, where a recipient of any list is active or paused and not suppressed
+    there for good: wholly, and without an end.
+    """
+
+    def __init__(
+        self,
+        recipients: Sequence[tuple[int, str, bytes, str]],
+        stops: Sequence[tuple[str, bytes]],
+    ) -> None:
+        self._recipients = {id_: (list_, hash_, state) for id_, list_, hash_, state in recipients}
+        self._ids = {(list_, hash_): id_ for id_, list_, hash_, _ in recipients}
+        self._stops = set(stops)
+
+    def count(self) -> int:
+        """How many of the addresses may be mailed."""
+        return len(
+            {
+                hash_
+                for list_, hash_, state in self._recipients.values()
+                if state in COUNTED
+                and ("", hash_) not in self._stops
+                and (list_, hash_) not in self._stops
+            }
+        )
+
+    def put(self, id_: int, list_: str, hash_: bytes, state: str) -> bool:
+        """A recipient is new or changed; ``False`` where another is the same address there."""
+        if self._ids.setdefault((list_, hash_), id_) != id_:
+            return False
+        self._recipients[id_] = (list_, hash_, state)
+        return True
+
+    def take(self, id_: int) -> None:
+        """A recipient is gone."""
+        self._recipients.pop(id_, None)
+
+    def suppress(self, suppression: Suppression) -> None:
+        """One is kept."""
+        if not suppression.topic and suppression.until == NEVER:
+            self._stops.add((suppression.list, suppression.hash))
+
+    def lift(self, suppression: Suppression) -> None:
+        """One is ended."""
+        if not suppression.topic:
+            self._stops.discard((suppression.list, suppression.hash))
+
+
+class _Size:
+    """An advertiser's size, its row locked."""
+
+    def __init__(self, size: int, latest: Sequence[tuple[str, int, int]]) -> None:
+        self.size = size
+        self.month = latest[0][0] if latest else ""
+        self.months = {month: (began, maximum) for month, began, maximum in latest}
+        self.changed: set[str] = set()
+
+    def change(self, by: int, now: int) -> None:
+        # A clock behind another's does not change a month that is over.
+        month = max(month_of(now), self.month)
+        began, maximum = self.months.get(month, (self.size, self.size))
+        self.size += by
+        self.month = month
+        self.months[month] = (began, max(maximum, self.size))
+        self.changed.add(month)
+
+
+class SizesInTransaction:
+    """See :class:`gateway.ports.mail.Sizes`. Writes wait until :meth:`flush`.
+
+    Whoever changes recipients or suppressions takes an advertiser's lock first (:meth:`standing`),
+    so that of two at once the second sees what the first one did.
+    """
+
+    def __init__(self, connection: Connection, statements: SizeStatements) -> None:
+        self._connection = connection
+        self._sql = statements
+        self._held: dict[str, _Size] = {}
+        self.writes = 0
+
+    def now(self, scope: Scope, advertiser: str) -> int:
+        if not scope.covers(advertiser):
+            return 0
+        if held := self._held.get(advertiser):
+            return held.size
+        rows = self._connection.rows(self._sql.now, whose=advertiser)
+        return int(rows[0][0]) if rows else 0
+
+    def maximum(self, scope: Scope, advertiser: str, month: str) -> int:
+        if not scope.covers(advertiser):
+            return 0
+        self.flush()
+        rows = self._connection.rows(self._sql.month, whose=advertiser, of_month=month)
+        return of_month(rows, month, self.now(scope, advertiser))
+
+    def standing(self, advertiser: str, hashes: Sequence[bytes]) -> Standing:
+        """What is kept of addresses, with the advertiser's size locked."""
+        self._hold(advertiser)
+        about = sorted(set(hashes))
+        recipients = in_parts(
+            self._connection, self._sql.recipients, self._sql.hashes, about, whose=advertiser
+        )
+        stops = in_parts(
+            self._connection, self._sql.stops, self._sql.hashes, about, whose=advertiser
+        )
+        return Standing(
+            [(id_, list_, bytes(hash_), state) for id_, list_, hash_, state in recipients],
+            [(list_, bytes(hash_)) for list_, hash_ in stops],
+        )
+
+    def change(self, advertiser: str, by: int, now: int) -> None:
+        """There are so many more of an advertiser whose lock is held."""
+        if by:
+            self.writes += 1
+            self._held[advertiser].change(by, now)
+
+    def _hold(self, advertiser: str) -> None:
+        if advertiser in self._held:
+            return
+        rows = self._connection.rows
+        found = rows(self._sql.lock, whose=advertiser)
+        if not found:
+            # Where another process was faster, this raises ``Taken``, and all is run again.
+            self.writes += 1
+            self._connection.write([(self._sql.insert, [(advertiser, 0)])])
+            found = [(0,)]
+        latest: Any = rows(self._sql.latest, whose=advertiser)
+        self._held[advertiser] = _Size(found[0][0], latest)
+
+    def flush(self) -> None:
+        """Write what changed."""
+        changed = {whose: held for whose, held in sorted(self._held.items()) if held.changed}
+        if not changed:
+            return
+        months = [
+            (whose, month, *held.months[month])
+            for whose, held in changed.items()
+            for month in sorted(held.changed)
+        ]
+        sizes = [(whose, held.size) for whose, held in changed.items()]
+        self._connection.write([(self._sql.keep, sizes), (self._sql.keep_months, months)])
+        for held in changed.values():
+            held.changed.clear()
+
+
+def of_month(rows: Sequence[tuple[Any, ...]], month: str, size: int) -> int:
+    """A month's maximum, of the first row of that month or a later one: its month, with how many
+    it began, its maximum. Where there is none, nothing has changed since: there are ``size``.
+    """
+    if not rows:
+        return size
+    first, began, maximum = rows[0]
+    return int(maximum if first == month else began)

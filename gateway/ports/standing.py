@@ -1,0 +1,53 @@
+"""Whether a list may send: what was found of its domains, and what a person confirmed of it."""
+
+from typing import Protocol
+
+import msgspec
+
+from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.values import Scope
+
+
+class Confirmation(msgspec.Struct, frozen=True):
+    """Somebody's word that the law is kept (rule R130); the fields are the columns, in order."""
+
+    list: str
+    advertiser: str
+    at: int
+    actor: str
+
+
+class MailCheck(msgspec.Struct, frozen=True):
+    """What `gateway mail check` found of a list; the fields are the columns, in order."""
+
+    list: str
+    advertiser: str
+    at: int
+    aligned: bool
+    """Whether From, DKIM and SPF agree on whose mail it is."""
+    findings: str
+    """JSON: a list of what was found, for people."""
+    overridden_by: str = ""
+    """Who wants to send all the same."""
+    overridden_at: int = 0
+
+
+class Standing(Protocol):
+    """What a list's sends wait for, and what they leave behind."""
+
+    def confirmation(self, scope: Scope, list_: str) -> Confirmation | None:
+        """The confirmation of a list."""
+
+    def confirm(self, scope: Scope, confirmation: Confirmation) -> None:
+        """Keep one; a later one takes the place of the one before."""
+
+    def check(self, scope: Scope, list_: str) -> MailCheck | None:
+        """The last check of a list."""
+
+    def keep(self, scope: Scope, check: MailCheck) -> None:
+        """Keep a check, new or overridden, in the place of the last one."""
+
+    def unpause(self, scope: Scope, campaign: Campaign, limit: int) -> int:
+        """Let recipients be mailed again whom a settled campaign's hard bounce had paused; their
+        strikes stay. How many.
+        """

@@ -1,0 +1,255 @@
+"""How many addresses may be mailed, on both engines: exact, whatever happens to them."""
+
+import threading
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.storage.database import Taken
+from adapters.storage.mail.reader import MailReader
+from gateway.domain.effects import NEVER
+from gateway.domain.line.quota import month_of
+from gateway.domain.mail.recipients import Recipient, Suppression
+from gateway.domain.values import EVERYBODY, Scope
+from gateway.errors import Transient
+from tests.support.mail_rooms import DAY, NOON, Rooms, recipient, rooms, suppression
+from tests.support.stores import Engine, dialect_of
+
+__all__ = ["rooms"]
+
+THIS, NEXT = "2026-11", "2026-12"
+OTHERS = Scope(frozenset({"other"}))
+
+
+def test_an_address_on_two_lists_counts_once(rooms: Rooms) -> None:
+    """It counts as long as one of the lists may be mailed to it."""
+    rooms.recipients(recipient(1), recipient(1, "shop"), recipient(2))
+    assert rooms.size() == 2
+    rooms.suppress(suppression(1, "news"))
+    assert rooms.size() == 2
+    rooms.suppress(suppression(1, "shop"))
+    assert rooms.size() == 1
+
+
+@pytest.mark.parametrize(
+    ("stop", "size"),
+    [
+        (suppression(1), 0),
+        (suppression(1, "news"), 0),
+        (suppression(1, "shop"), 1),
+        (suppression(1, topic="sales"), 1),
+        (suppression(1, until=NOON + DAY), 1),
+    ],
+)
+def test_only_a_stop_of_all_for_good_takes_an_address_out(
+    rooms: Rooms, stop: Suppression, size: int
+) -> None:
+    """Who stopped a topic, or until a day, can be mailed again, and counts; a lifted one does."""
+    rooms.recipients(recipient(1))
+    rooms.suppress(stop)
+    assert rooms.size() == size
+    with rooms.tx() as tx:
+        assert tx.mail.suppressions.lift(EVERYBODY, stop, NOON)
+        assert not tx.mail.suppressions.lift(EVERYBODY, stop, NOON)
+        assert tx.mail.sizes.now(EVERYBODY, "acme") == 1
+    assert rooms.size() == 1
+
+
+def test_who_is_paused_counts_and_who_is_removed_does_not(rooms: Rooms) -> None:
+    """A hard bounce that is being settled takes nobody out of the count yet."""
+    rooms.recipients(recipient(1, state="paused"), recipient(2, state="removed"))
+    assert rooms.size() == 1
+
+
+def test_a_month_begins_with_what_there_was(rooms: Rooms) -> None:
+    """Where nothing changes, a month has what the one before ended with; its own peak stays."""
+    rooms.recipients(*map(recipient, range(5)))
+    rooms.suppress(suppression(0), suppression(1))
+    assert [rooms.maximum(month) for month in ("2026-10", THIS, NEXT, "2027-02")] == [0, 5, 3, 3]
+    later = NOON + 100 * DAY  # in February
+    rooms.suppress(suppression(2, at=later))
+    months = ("2026-10", THIS, NEXT, "2027-01", "2027-02", "2027-03")
+    assert [rooms.maximum(month) for month in months] == [0, 5, 3, 3, 3, 2]
+    reader = MailReader(dialect_of(rooms.engine.name))
+    with rooms.tx():
+        sizes = {
+            month: reader.sizes(rooms.connection, EVERYBODY, month)["acme"] for month in months
+        }
+        assert reader.sizes(rooms.connection, OTHERS, THIS) == {}
+    assert sizes == {month: (2, rooms.maximum(month)) for month in months}
+
+
+def test_a_month_ends_at_midnight_in_tokyo(rooms: Rooms) -> None:
+    """15:00 UTC of the last day is the first moment of the next month."""
+    midnight = 1_796_050_800_000_000  # 2026-12-01T00:00:00+09:00
+    rooms.recipients(recipient(1), now=midnight - 1)
+    rooms.recipients(recipient(2), now=midnight)
+    assert (rooms.maximum(THIS), rooms.maximum(NEXT)) == (1, 2)
+
+
+def test_a_clock_behind_does_not_change_a_month_that_is_over(rooms: Rooms) -> None:
+    """What a slower process dates into the last month belongs to the one that has begun."""
+    rooms.recipients(recipient(1), now=NOON + 20 * DAY)
+    rooms.recipients(recipient(2), recipient(3))
+    assert (rooms.maximum(THIS), rooms.maximum(NEXT)) == (0, 3)
+
+
+def test_units_of_one_transaction_are_moments_of_their_own(rooms: Rooms) -> None:
+    """What one adds and the next takes out was there."""
+    with rooms.tx() as tx:
+        tx.mail.recipients.save(EVERYBODY, [recipient(1), recipient(2)], NOON)
+        assert tx.mail.recipients.delete(EVERYBODY, [recipient(1).id], NOON) == 1
+        assert tx.mail.sizes.now(EVERYBODY, "acme") == 1
+        assert tx.mail.sizes.maximum(EVERYBODY, "acme", THIS) == 2
+        assert tx.mail.sizes.now(OTHERS, "acme") == tx.mail.sizes.maximum(OTHERS, "acme", THIS) == 0
+    assert (rooms.size(), rooms.maximum(THIS)) == (1, 2)
+
+
+def test_one_address_is_one_recipient_of_a_list(rooms: Rooms) -> None:
+    """A second one, which another process made meanwhile, makes the unit run again."""
+    rooms.recipients(recipient(1))
+    with pytest.raises(Taken), rooms.tx() as tx:
+        tx.mail.recipients.save(EVERYBODY, [recipient(1, id=9)], NOON)
+    assert rooms.size() == 1
+
+
+_serial = count(1)
+_HASHES = st.integers(0, 3)
+_SAVES = st.tuples(
+    st.just("save"),
+    st.sampled_from(["news", "shop"]),
+    _HASHES,
+    st.sampled_from(["active", "paused", "removed"]),
+)
+_DELETES = st.tuples(st.just("delete"), st.sampled_from(["news", "shop"]), _HASHES)
+_STOPS = st.tuples(
+    st.sampled_from(["stop", "lift"]),
+    st.sampled_from(["", "news", "shop"]),
+    _HASHES,
+    st.sampled_from(["", "sales"]),
+    st.sampled_from([NEVER, NOON + 900 * DAY]),
+)
+_WAITS = st.tuples(st.just("wait"), st.integers(1, 40))
+_COMMITS = st.tuples(st.just("commit"))
+
+
+class Model:
+    """What there should be, counted from nothing each time."""
+
+    def __init__(self, advertiser: str) -> None:
+        self.advertiser = advertiser
+        self.now = NOON
+        self.people: dict[tuple[str, int], Recipient] = {}
+        self.stops: dict[tuple[str, int, str], int] = {}
+        self.history: list[tuple[str, int]] = []
+
+    def named(self, list_: str) -> str:
+        """A list of theirs alone."""
+        return list_ and f"{self.advertiser}-{list_}"
+
+    def count(self) -> int:
+        """How many addresses may be mailed."""
+        may = {
+            address
+            for (list_, address), person in self.people.items()
+            if person.state != "removed"
+            and all(self.stops.get((where, address, "")) != NEVER for where in ("", list_))
+        }
+        return len(may)
+
+    def maximum(self, month: str) -> int:
+        """The most of a month, begun with what there was before."""
+        before = [size for when, size in self.history if when < month]
+        return max([size for when, size in self.history if when == month] + (before or [0])[-1:])
+
+    def apply(self, tx: Any, step: Any) -> None:
+        """Do one thing in the store, and here."""
+        match step:
+            case ("wait", days):
+                self.now += days * DAY
+            case ("save", list_, address, state):
+                changed = {"advertiser": self.advertiser, "state": state}
+                id_ = next(_serial)
+                if there := self.people.get((list_, address)):
+                    id_ = there.id
+                person = recipient(address, self.named(list_), id=id_, **changed)
+                self.people[list_, address] = person
+                tx.mail.recipients.save(EVERYBODY, [person], self.now)
+            case ("delete", list_, address):
+                gone = self.people.pop((list_, address), None)
+                ids = [gone.id] if gone else [-1]
+                assert tx.mail.recipients.delete(EVERYBODY, ids, self.now) == (gone is not None)
+            case (what, list_, address, topic, until):
+                self._stop(tx, what, (list_, address, topic), until)
+        self.history.append((month_of(self.now), self.count()))
+
+    def _stop(self, tx: Any, what: str, key: tuple[str, int, str], until: int) -> None:
+        list_, address, topic = key
+        changed = {"advertiser": self.advertiser, "until": until, "at": self.now}
+        one = suppression(address, self.named(list_), topic, **changed)
+        if what == "lift":
+            was = self.stops.pop(key, None) is not None
+            assert tx.mail.suppressions.lift(EVERYBODY, one, self.now) == was
+        else:
+            longer = until > self.stops.get(key, 0)
+            assert tx.mail.suppressions.add(EVERYBODY, [one]) == longer
+            self.stops[key] = max(until, self.stops.get(key, 0))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.one_of(_SAVES, _DELETES, _STOPS, _STOPS, _WAITS, _COMMITS), max_size=25))
+def test_the_size_is_what_a_recount_says(rooms: Rooms, steps: list[Any]) -> None:
+    """After whatever was added, taken out, stopped and lifted, by whatever transactions."""
+    model = Model(f"one{next(_serial)}")  # of whom the store knows nothing
+    parts: list[list[Any]] = [[]]
+    for step in steps:
+        if step == ("commit",):
+            parts.append([])
+        else:
+            parts[-1].append(step)
+    for part in parts:
+        with rooms.tx() as tx:
+            for step in part:
+                model.apply(tx, step)
+                assert tx.mail.sizes.now(EVERYBODY, model.advertiser) == model.count()
+    assert rooms.size(model.advertiser) == model.count()
+    months = sorted({THIS, *(month for month, _ in model.history), "2039-01"})
+    for month in months:
+        assert rooms.maximum(month, model.advertiser) == model.maximum(month)
+
+
+def test_two_processes_lose_no_change(postgresql: Engine, both: list[Rooms]) -> None:
+    """Of two that change the same address at once the second sees what the first one did."""
+    one, other = both
+    one.recipients(recipient(5))  # the advertiser's row is there
+    done: list[bool] = []
+
+    def stop() -> None:
+        while not done:
+            try:
+                other.suppress(suppression(1, "shop"))
+                done.append(True)
+            except Transient:
+                continue  # the first one held its lock for too long: a busy machine
+
+    with one.tx() as tx:
+        tx.mail.recipients.save(EVERYBODY, [recipient(1), recipient(1, "shop")], NOON)
+        tx.mail.suppressions.add(EVERYBODY, [suppression(1, "news")])
+        thread = threading.Thread(target=stop)
+        thread.start()
+    thread.join()
+    assert one.size() == 1
+    assert one.maximum(THIS) == 2
+
+
+@pytest.fixture
+def both(postgresql: Engine) -> Iterator[list[Rooms]]:
+    """Two processes on one PostgreSQL."""
+    both = [Rooms(postgresql), Rooms(postgresql)]
+    yield both
+    for one in both:
+        one.connection.close()
