@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from gateway import __version__
-from gateway.cli import calls, daemon, line, provisioning, sends, simulate, store, tokens
+from gateway.cli import calls, daemon, line, mail, provisioning, sends, simulate, store, tokens
 from gateway.cli.base import DONE, FAILED, WRONG, Commands, complain
 from gateway.errors import GatewayError, Misconfigured
 
@@ -44,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tsunagi {__version__}")
     commands = Commands(parser)
-    for module in (daemon, provisioning, calls, tokens, line, sends, simulate, store):
+    for module in (daemon, provisioning, calls, tokens, line, mail, sends, simulate, store):
         module.add_to(commands)
     return parser

@@ -1,0 +1,1 @@
+"""Mail: what goes out over SMTP, what comes back, and a simulated world of mail."""

@@ -1,0 +1,415 @@
+"""What incoming mail does: only a true tag counts, only people sign up, and a stop is heeded."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.smtp.door import Mail
+from adapters.smtp.intake import Intake
+from adapters.smtp.wishes import wish_of
+from adapters.storage.store import SqlStore
+from gateway.domain.mail.campaigns import Result
+from gateway.domain.mail.tokens import Named, sealed, stop_address, verp
+from gateway.domain.values import EVERYBODY, Counted, Seed
+from gateway.errors import Refusal, Refused, Transient
+from tests.support.browser import Counting
+from tests.support.mail_lists import CLUB, DAY, KEYS, NEWS, NOON, MailDesk
+from tests.support.mail_pages import CAMPAIGN, Held, Noted, away, campaign
+from tests.support.stores import PATIENT, Engine, on_a_loop
+
+DOMAIN = "in.example.jp"
+WHO = "a@b.example.com"
+
+DSN = """\
+From: MAILER-DAEMON@mx.example.com
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+Content-Type: multipart/report; report-type=delivery-status; boundary=x
+
+--x
+Content-Type: text/plain
+
+It could not be delivered.
+
+--x
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.com
+
+Final-Recipient: rfc822; elsewhere@other.example
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {said}
+
+--x--
+"""
+
+ARF = """\
+From: feedback@isp.example
+Subject: complaint
+Content-Type: multipart/report; report-type=feedback-report; boundary=x
+
+--x
+Content-Type: text/plain
+
+A complaint.
+
+--x
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: isp/1
+Version: 1
+
+--x
+Content-Type: message/rfc822
+
+{header}
+From: news@acme.example
+Subject: sale
+
+hello
+--x--
+"""
+
+
+def bounce(action: str = "failed", status: str = "5.1.1", said: str = "") -> bytes:
+    """A report, as most mail servers write it."""
+    text = DSN.format(action=action, status=status, said=said or "550 5.1.1 user unknown")
+    return text.replace("\n", "\r\n").encode()
+
+
+def complaint(header: str = "To: x@y.example") -> bytes:
+    """A complaint about a mail with this header."""
+    return ARF.format(header=header).replace("\n", "\r\n").encode()
+
+
+def note(text: str = "", **header: str) -> bytes:
+    """A mail that a person wrote; ``_`` stands for ``-``."""
+    fields = {"From": WHO, "Subject": "", "Message-ID": "<1@b.example.com>"}
+    fields |= {name.replace("_", "-"): value for name, value in header.items()}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", text, ""]).encode()
+
+
+@dataclass
+class Room:
+    """An intake on a store, with a campaign that was sent to one recipient."""
+
+    desk: MailDesk
+    intake: Intake
+    observer: Counting
+    noted: Noted
+    recipient: int
+
+    @property
+    def named(self) -> Named:
+        return Named(CAMPAIGN, self.recipient)
+
+    @property
+    def tag(self) -> str:
+        """Where this recipient's bounces go."""
+        return verp(self.named, NEWS.bounce_domain, NOON + 14 * DAY, KEYS.verp)
+
+    async def take(self, to: str, raw: bytes, sender: str = WHO, at: int = NOON) -> None:
+        """A mail comes in."""
+        await self.intake.expect(to, at)
+        await self.intake.take(Mail(sender, (to,), raw, at))
+
+    def count(self, table: str) -> int:
+        """How many rows there are."""
+        ((rows,),) = self.desk.engine.rows(f"SELECT count(*) FROM {table}")
+        return int(rows)
+
+    @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """What was refused or ignored, in order."""
+        return [(route, reason) for _, route, reason in self.observer.refusals]
+
+
+@asynccontextmanager
+async def room(engine: Engine) -> AsyncIterator[Room]:
+    """All of it."""
+    desk, noted, observer = MailDesk(engine), Noted(), Counting()
+    recipient = desk.add(WHO).recipient.id
+    made = campaign(desk)
+    with desk.transaction() as tx:
+        tx.campaigns.sends.fix(EVERYBODY, made, [(recipient, "other", NOON)])
+    with desk.transaction() as tx:
+        tx.campaigns.sends.claim(EVERYBODY, CAMPAIGN, "other", NOON, 10, 1)
+        tx.campaigns.sends.settle(EVERYBODY, [Result(CAMPAIGN, recipient, "sent", NOON)])
+
+    def seed(now: int, ids: int) -> Seed:
+        return desk.seed(ids)
+
+    with ThreadPoolExecutor(1) as executor:
+        async with engine.store(observer, limits=PATIENT) as store:
+            intake = Intake(
+                store,
+                keys=Held(),
+                recall=noted,
+                domain=DOMAIN,
+                domains=lambda: {NEWS.bounce_domain},
+                seed=seed,
+                observer=observer,
+                executor=executor,
+            )
+            yield Room(desk, intake, observer, noted, recipient)
+
+
+# --- bounces ---
+
+
+@on_a_loop
+async def test_a_bounce_counts_for_whom_its_tag_names(engine: Engine) -> None:
+    """Whatever address it speaks of, as mails are forwarded; and once, however often it comes."""
+    async with room(engine) as at:
+        for _ in range(2):
+            await at.take(at.tag, bounce(), sender="")
+        await at.take(at.tag.upper(), bounce(), sender="")
+    assert engine.rows("SELECT recipient, class, source, status FROM mail_bounces") == [
+        (at.recipient, "user_unknown", "report", "5.1.1")
+    ]
+    found = at.desk.find(WHO)
+    assert found is not None
+    assert (found.state, found.strikes) == ("paused", 1)
+
+
+@on_a_loop
+async def test_a_forged_tag_counts_nothing(sqlite: Engine) -> None:
+    """Nor does one that is too old, or another kind of token; each is refused by name at RCPT."""
+    async with room(sqlite) as at:
+        local, _, domain = at.tag.partition("@")
+        end = "a" if local[-1] != "a" else "b"
+        for to, when, reason in (
+            (f"{local[:-1]}{end}@{domain}", NOON, Refusal.TAG_FORGED),
+            (at.tag, NOON + 16 * DAY, Refusal.TAG_EXPIRED),
+            (f"b+x.y@{domain}", NOON, Refusal.TAG_FORGED),
+            (f"b+é@{domain}", NOON, Refusal.TAG_FORGED),
+            (f"stop+{local[2:]}@{domain}", NOON, Refusal.TAG_FORGED),
+            (f"{local}@elsewhere.example", NOON, Refusal.MAILBOX_UNKNOWN),
+            (f"nobody@{DOMAIN}", NOON, Refusal.MAILBOX_UNKNOWN),
+            (f"{NEWS.id}@{domain}", NOON, Refusal.MAILBOX_UNKNOWN),
+            ("postmaster", NOON, Refusal.MAILBOX_UNKNOWN),
+        ):
+            with pytest.raises(Refused) as refused:
+                await at.take(to, bounce(), sender="", at=when)
+            assert refused.value.reason is reason, to
+        assert at.count("mail_bounces") == 0
+
+
+@on_a_loop
+async def test_what_is_no_report_counts_nothing(sqlite: Engine) -> None:
+    """An answer of a person, a delivery, a delay: taken, and held against nobody."""
+    async with room(sqlite) as at:
+        await at.take(at.tag, note("thank you", Subject="Re: sale"))
+        await at.take(at.tag, bounce("delivered", "2.0.0", "250 ok"), sender="")
+        await at.take(at.tag, b"\x00\xff" * 1000, sender="")
+        assert at.reasons == [("bounce", "not_a_report")] * 2
+        await at.take(at.tag, bounce("delayed", "4.4.1", "connection timed out"), sender="")
+    found = at.desk.find(WHO)
+    assert found is not None
+    assert (found.state, found.strikes) == ("active", 0)
+
+
+@on_a_loop
+async def test_a_complaint_stops_at_once(engine: Engine) -> None:
+    """By the tag that it came to; the sender hears it, and a second one changes nothing."""
+    async with room(engine) as at:
+        for _ in range(2):
+            await at.take(at.tag, complaint())
+        assert {each.source for each in at.noted.suppressions} == {"complaint"}
+    ((stop,)) = at.desk.stops(WHO)
+    assert (stop.list, stop.source) == (NEWS.id, "complaint")
+    assert engine.rows("SELECT amount FROM mail_figures WHERE name = 'complaint'") == [(1,)]
+
+
+@pytest.mark.parametrize("way", ["return_path", "list_unsubscribe"])
+def test_a_returned_mail_proves_whose_it_is(sqlite: Engine, way: str) -> None:
+    """Its tag or its stop link is one of ours; a forged one is counted as that."""
+
+    @on_a_loop
+    async def complain() -> None:
+        async with room(sqlite) as at:
+            token = sealed(at.named, KEYS.stop)
+            header = {
+                "return_path": f"Return-Path: <{at.tag}>",
+                "list_unsubscribe": f"List-Unsubscribe: <https://gw.example.jp/u/{token}>",
+            }[way]
+            forged = header.replace(at.tag, "b+x.y@z.example").replace(token, "A" * 38)
+            await at.take(f"abuse@{DOMAIN}", complaint(forged))
+            assert at.reasons == [("role", "tag_forged")]
+            assert at.desk.stops(WHO) == []
+            await at.take(f"abuse@{DOMAIN}", complaint(header))
+            assert len(at.desk.stops(WHO)) == 1
+
+    complain()
+
+
+@on_a_loop
+async def test_no_person_reads_what_comes_to_a_role(sqlite: Engine) -> None:
+    """So a mail that is no complaint is refused: its sender is told by their own server."""
+    async with room(sqlite) as at:
+        with pytest.raises(Refused) as refused:
+            await at.take(f"Postmaster@{DOMAIN}", note("Hello, is anybody there?"))
+        assert refused.value.reason is Refusal.NOT_A_REPORT
+
+
+# --- stops by mail ---
+
+
+@on_a_loop
+async def test_the_address_of_a_stop_stops(engine: Engine) -> None:
+    """Whoever writes to it, in any case of letters; and the campaign counts it."""
+    async with room(engine) as at:
+        to = stop_address(at.named, NEWS.bounce_domain, KEYS.stop)
+        await at.take(to.upper(), note(), sender="somebody@else.example")
+        assert len(at.noted.suppressions) == 1
+    ((stop,)) = at.desk.stops(WHO)
+    assert (stop.list, stop.source) == (NEWS.id, "mail")
+    assert engine.rows("SELECT amount FROM mail_figures WHERE name = 'stop'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("配信停止", ""),
+        ("=?ISO-2022-JP?B?GyRCR1s/LkRkO18bKEI=?=", ""),
+        ("メルマガの配信を停止してください", ""),
+        ("", "\n\n配信停止希望\n\n> 今月のセール"),
+        ("Unsubscribe", ""),
+        ("Re: sale", "please unsubscribe me"),
+        ("ＳＴＯＰ", ""),
+        ("停止", "x" * 5000),
+        ("", "退会します"),
+    ],
+)
+def test_a_wish_to_stop_is_understood(subject: str, text: str) -> None:
+    """In the subject, or in the first line that is written."""
+    assert wish_of(note(text, Subject=subject), WHO).want == "stop"
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "want"),
+    [
+        ("", "", "signup"),
+        ("登録", "", "signup"),
+        ("空メール", "-- \niPhoneから送信", "signup"),
+        ("Re: sale", "> 配信停止はこちら", "signup"),
+        ("question", "Dear shop,\n" + "when do you open? " * 100, "other"),
+    ],
+)
+def test_a_quoted_sentence_is_no_wish(subject: str, text: str, want: str) -> None:
+    """Nor is a letter an empty mail."""
+    assert wish_of(note(text, Subject=subject), WHO).want == want
+
+
+@on_a_loop
+async def test_a_mail_to_the_list_stops_its_sender(engine: Engine) -> None:
+    """Of the list it was written to, in whatever way its address is written."""
+    async with room(engine) as at:
+        await at.take(f"{CLUB.id}@{DOMAIN}", note(Subject="配信停止", From=f"A <{WHO}>"))
+        await at.take(f"{NEWS.id}@{DOMAIN}", note(Subject="stop", From=WHO.upper()))
+        assert [each.list for each in at.noted.suppressions] == [CLUB.id, NEWS.id]
+    assert {each.list for each in at.desk.stops(WHO)} == {CLUB.id, NEWS.id}
+
+
+# --- sign-ups by mail ---
+
+
+@on_a_loop
+async def test_an_empty_mail_asks_to_confirm(engine: Engine) -> None:
+    """By one mail to its sender, with its Message-ID as evidence; a few times a day."""
+    async with room(engine) as at:
+        for _ in range(5):
+            await at.take(f"{NEWS.id}@{DOMAIN}", note(From="New <new@b.example.com>"))
+        results = [
+            fact.labels[0]
+            for fact in at.observer.facts
+            if isinstance(fact, Counted) and fact.metric == "mail_signups_total"
+        ]
+        assert results == [*["asked"] * 3, *["limited_address"] * 2]
+    rows = engine.rows("SELECT address, how, evidence FROM mail_signups")
+    assert rows == [("new@b.example.com", "empty_mail", "empty mail <1@b.example.com>")] * 3
+    assert at.count("outbox") == 3
+
+
+@pytest.mark.parametrize(
+    ("sender", "header"),
+    [
+        ("", {}),
+        (WHO, {"Auto_Submitted": "auto-replied"}),
+        (WHO, {"Auto_Submitted": "auto-generated; x=y"}),
+        (WHO, {"Precedence": "bulk"}),
+        (WHO, {"Precedence": "LIST"}),
+        (WHO, {"List_Id": "<x.y.example>"}),
+        (WHO, {"X_Autoreply": "yes"}),
+        (WHO, {"From": "MAILER-DAEMON@b.example.com"}),
+        (WHO, {"From": "no-reply@b.example.com"}),
+        (WHO, {"From": ""}),
+        (WHO, {"From": "a@b.example.com, c@d.example.com"}),
+        (WHO, {"From": "a@b.example.com\r\nFrom: c@d.example.com"}),
+        (WHO, {"From": "<a@localhost>"}),
+        (WHO, {"From": "<a@@b.example.com>"}),
+    ],
+)
+def test_programs_and_the_unclear_do_nothing(
+    sqlite: Engine, sender: str, header: dict[str, str]
+) -> None:
+    """They are taken and counted, and nobody is answered."""
+
+    @on_a_loop
+    async def write() -> None:
+        async with room(sqlite) as at:
+            for subject in ("", "配信停止"):
+                raw = note(**{"Subject": subject, **header})
+                await at.take(f"{NEWS.id}@{DOMAIN}", raw, sender)
+            assert len(at.reasons) == 2
+            assert {route for route, _ in at.reasons} == {"list"}
+            assert (at.count("mail_signups"), at.count("outbox")) == (0, 0)
+            assert at.count("mail_suppressions") == 0
+
+    write()
+
+
+@on_a_loop
+async def test_only_an_open_list_takes_empty_mails(sqlite: Engine) -> None:
+    """And a letter is none."""
+    async with room(sqlite) as at:
+        await at.take(f"{CLUB.id}@{DOMAIN}", note())
+        await at.take(f"{NEWS.id}@{DOMAIN}", note("when do you open? " * 100))
+        assert at.reasons == [("list", "not_empty")] * 2
+    assert at.count("outbox") == 0
+
+
+@on_a_loop
+async def test_without_the_store_a_mail_is_not_ours(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever delivers it keeps it, and comes again."""
+    async with room(sqlite) as at:
+        monkeypatch.setattr(SqlStore, "run", away)
+        for to, raw in (
+            (at.tag, bounce()),
+            (f"{NEWS.id}@{DOMAIN}", note(Subject="stop")),
+            (f"{NEWS.id}@{DOMAIN}", note(From="new@b.example.com")),
+            (stop_address(at.named, NEWS.bounce_domain, KEYS.stop), note()),
+        ):
+            with pytest.raises(Transient):
+                await at.take(to, raw)
+    assert at.noted.suppressions == []
+
+
+@given(st.binary(max_size=2_000) | st.text(max_size=500).map(str.encode), st.text(max_size=20))
+def test_no_mail_breaks_the_reading_of_wishes(raw: bytes, sender: str) -> None:
+    """Whatever is in it; an address that is found is one line of visible characters."""
+    for mail in (raw, b"From: " + raw, b"From: a@b.example\r\nSubject: " + raw):
+        wish = wish_of(mail, sender)
+        assert wish.sender.count("@") in (0, 1)
+        assert not any(c in "\r\n\0 <>" for c in wish.sender)
+        assert wish.message_id.isprintable()
