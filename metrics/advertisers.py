@@ -1,4 +1,4 @@
-"""Counters of each advertiser: a compact store and its renderer.
+"""Counters and gauges of each advertiser: a compact store and its renderer.
 
 prometheus-client takes seconds for ten thousand advertisers and holds the loop meanwhile; one
 array of integers for each advertiser and a renderer in slices do not.
@@ -55,6 +55,16 @@ class Advertisers:
             self.ensure((advertiser,))
             row = self._rows[advertiser]
         row[column] += amount
+
+    def put(self, advertiser: str, value: int, name: str, *values: str) -> None:
+        """Let the gauge ``name`` of ``advertiser`` show ``value``.
+
+        Raises:
+            KeyError: the table has no such series.
+        """
+        column = self._columns[name, *values]
+        self.ensure((advertiser,))
+        self._rows[advertiser][column] = value
 
     def render(
         self,

@@ -22,6 +22,7 @@ from gateway.domain.line.forwarding import Result as ForwardResult
 from gateway.domain.line.sending import Kind as SendKind
 from gateway.domain.line.sending import Result as SendResult
 from gateway.domain.links import Visitor
+from gateway.domain.mail.bounces import BounceClass
 from gateway.domain.surveys import Result as SurveyResult
 from gateway.errors import Refusal, Trouble
 
@@ -55,6 +56,7 @@ _REFUSALS = tuple(Refusal)
 _TROUBLES = tuple(Trouble)
 _NOTES: tuple[str, ...] = get_args(get_type_hints(Noted)["what"])
 _RESULTS: tuple[str, ...] = get_args(Result)
+_BOUNCES = tuple(name for name in get_args(BounceClass) if name != "not_a_bounce")
 _OUTCOMES: tuple[str, ...] = get_args(Outcome)
 
 _ROUTE: dict[str, tuple[str, ...]] = {"provider": (), "route": ()}
@@ -175,6 +177,19 @@ METRICS = (
         "Age of the oldest effect that is due, by kind.",
         {"kind": ()},
         unit="seconds",
+    ),
+    # --- mail on its way ---
+    Metric(
+        "mail_in_hand",
+        "gauge",
+        "Mails that this process has claimed and not settled yet.",
+        unit="messages",
+    ),
+    Metric(
+        "mail_relay_failures",
+        "gauge",
+        "Connections to a relay in a row that came to nothing; 0 while it answers.",
+        {"relay": ()},
     ),
     # --- the process ---
     Metric("build_info", "gauge", "Always 1; the label tells the version.", {"version": ()}),
@@ -305,6 +320,22 @@ METRICS = (
         scope="advertiser",
     ),
     Metric(
+        "mail_responses_total",
+        "counter",
+        "What recipients did with mails; bot: done by a program; unrecorded: not kept, since it "
+        "was repeated or the store was away.",
+        _ADVERTISER | {"what": ("click", "open", "bot", "unrecorded")},
+        scope="advertiser",
+    ),
+    Metric(
+        "mail_signups_total",
+        "counter",
+        "Sign-ups by form and by empty mail; limited: too many of an address or a network.",
+        _ADVERTISER
+        | {"result": ("asked", "already", "limited_address", "limited_network", "confirmed")},
+        scope="advertiser",
+    ),
+    Metric(
         "survey_answers_total",
         "counter",
         "Friends who were asked, and who answered; refused: twice, too late, or amiss.",
@@ -316,6 +347,38 @@ METRICS = (
         "counter",
         "Images, videos and files of friends: kept, or why not; removed: of those kept.",
         _ADVERTISER | {"result": get_args(ContentResult)},
+        scope="advertiser",
+    ),
+    # --- mail ---
+    Metric(
+        "mail_messages_total",
+        "counter",
+        "What came of attempts; suppressed and canceled are counted at a campaign's end.",
+        _ADVERTISER | {"result": ("sent", "deferred", "failed", "held", "suppressed", "canceled")},
+        unit="messages",
+        scope="advertiser",
+    ),
+    Metric(
+        "mail_bounces_total",
+        "counter",
+        "Mails that were refused for good or came back, and complaints, by class.",
+        _ADVERTISER | {"class": (*_BOUNCES, "unwritable")},
+        unit="messages",
+        scope="advertiser",
+    ),
+    Metric(
+        "mail_recipients",
+        "gauge",
+        "Addresses that may be mailed, each once however many lists hold it.",
+        _ADVERTISER,
+        unit="addresses",
+        scope="advertiser",
+    ),
+    Metric(
+        "mail_campaigns_total",
+        "counter",
+        "Campaigns that are over, or were paused: too much came back, or none can be made.",
+        _ADVERTISER | {"result": ("done", "canceled", "paused_for_bounces", "paused_for_fault")},
         scope="advertiser",
     ),
     Metric(

@@ -346,7 +346,7 @@ def test_the_shipped_file_shows_every_key_with_its_default(tmp_path: Path) -> No
             assert name is not None, f"[{section.name}] {key.name}"
             assert key.default is None or content[name] == key.default, key.name
     (tmp_path / "secrets").mkdir()
-    for name in ("database.password", "twilio.token", "twilio-previous.token"):
+    for name in ("database.password", "twilio.token", "twilio-previous.token", "smtp.password"):
         secret = tmp_path / "secrets" / name
         secret.write_text("12345")
         secret.chmod(0o600)

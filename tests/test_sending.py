@@ -17,6 +17,7 @@ from gateway.domain.line.friends import Friend
 from gateway.domain.line.quota import month_of
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Ids
 from gateway.errors import Misconfigured, Permanent, Transient, Trouble
+from gateway.main.effects import Effects
 from gateway.main.outbox import Worker
 from gateway.main.parts import Deps
 from gateway.main.sending import Sending, clients, stop_sends
@@ -98,8 +99,9 @@ async def running(
             log=log,
         )
         sending = Sending(deps, made)
-        store.on_effects = sending.wake
-        chores = sending.part.chores
+        effects = Effects(deps, sending.part.handlers)
+        store.on_effects = effects.wake
+        chores = sending.part.chores | effects.part.chores
 
         async def again_and_again(name: str) -> None:
             while True:
@@ -252,7 +254,7 @@ async def test_halting_reaches_a_running_daemon(
         await until(lambda: not r.sending.is_halted("acme"))
         assert world.hana.inbox == []
         world.clock.turn(seconds=10)
-        r.sending.wake()
+        r.deps.store.on_effects()
         await until(lambda: world.hana.inbox)
 
 

@@ -32,7 +32,8 @@ def _is_host(text: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host does not leave this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -55,6 +56,11 @@ def peer(value: str, folder: Path) -> Address:
     return found
 
 
+def peers(value: str, folder: Path) -> tuple[Address, ...]:
+    """Addresses to connect to, with commas between them."""
+    return tuple(peer(each.strip(), folder) for each in value.split(",") if each.strip())
+
+
 def web_url(value: str, _: Path) -> str:
     """An address of the web, kept without the slash at its end."""
     try:
@@ -68,7 +74,7 @@ def web_url(value: str, _: Path) -> str:
         raise Wrong("is not a web address", 'write it like "https://gw.example.jp"')
     if "?" in value or "#" in value:
         raise Wrong("has a query or a fragment", "end it before the ? or #")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise Wrong("is not encrypted", "write https://, since http:// is for loopback alone")
     return value.rstrip("/")
 
@@ -100,6 +106,13 @@ def directory(value: str, folder: Path) -> Path:
     """A folder, which need not exist yet."""
     if not value or "\0" in value:
         raise Wrong("is not a folder's name", 'write it like "var"')
+    return folder / value
+
+
+def file(value: str, folder: Path) -> Path:
+    """A file, which is looked at when it is needed."""
+    if not value or "\0" in value:
+        raise Wrong("is not a file's name", 'write it like "ca.pem"')
     return folder / value
 
 

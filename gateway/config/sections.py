@@ -137,6 +137,49 @@ class Smtp(msgspec.Struct, frozen=True):
     relay: Annotated[
         Address, _text(checks.peer, "The mail server that takes it: host:port.", "127.0.0.1:25")
     ]
+    relays: Annotated[
+        tuple[Address, ...],
+        _text(checks.peers, "More of them, which share the work: host:port, host:port.", ""),
+    ]
+    connections: Annotated[int, _whole(1, 500, "Connections to each relay at most.", 20)]
+    messages_per_connection: Annotated[
+        int, _whole(1, 1_000_000, "Mails on one connection before the next is opened.", 1_000)
+    ]
+    tls: Annotated[
+        Literal["off", "opportunistic", "required", "implicit"],
+        _text(
+            one_of("off", "opportunistic", "required", "implicit"),
+            "required: STARTTLS with a valid certificate or nothing; implicit: from the first "
+            "byte; opportunistic: STARTTLS where it works.",
+            "opportunistic",
+        ),
+    ]
+    tls_ca_file: Annotated[
+        Path | None,
+        _text(checks.file, "PEM certificates to trust instead of the system's.", example="ca.pem"),
+    ]
+    username: Annotated[str, _text(anything, "Whom to log in as; empty: no log-in.", "")]
+    password: Annotated[Secret | None, _secret("The password for that.")]
+    helo: Annotated[
+        str | None,
+        _text(
+            checks.domain,
+            "What the gateway calls itself; else the host of public_url.",
+            example="gw.example.jp",
+        ),
+    ]
+    compose_processes: Annotated[
+        int,
+        _whole(0, 64, "Processes that compose and sign mails; 0: threads of the daemon.", 1),
+    ]
+    dns: Annotated[
+        Address | None,
+        _text(
+            checks.peer,
+            "The name server that checks ask; else the system's.",
+            example="127.0.0.1:53",
+        ),
+    ]
 
 
 class SmtpIn(msgspec.Struct, frozen=True):
@@ -151,6 +194,13 @@ class SmtpIn(msgspec.Struct, frozen=True):
             checks.domain, "Whose mail arrives here.", example="bounce.example.jp", required=True
         ),
     ]
+    max_message_bytes: Annotated[int, _whole(65_536, 2**26, "A larger mail gets 552.", 10 * 2**20)]
+    max_connections: Annotated[int, _whole(1, 10_000, "Connections open at once.", 200)]
+    max_connections_of_one: Annotated[
+        int, _whole(1, 10_000, "The same of one address, such as a mail server of ours.", 100)
+    ]
+    silent_seconds: Annotated[int, _whole(1, 600, "How long a client may say nothing.", 60)]
+    session_seconds: Annotated[int, _whole(1, 7200, "How long a connection may last.", 900)]
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -170,6 +220,21 @@ class Retention(msgspec.Struct, frozen=True):
     ]
     line_content_days: Annotated[
         int, _whole(1, 36_500, "Days images, videos and files of LINE's friends are kept.", 90)
+    ]
+    mail_days: Annotated[
+        int,
+        _whole(
+            7, 36_500, "Days what became of single mails, and the log of bounces, are kept.", 400
+        ),
+    ]
+    mail_consent_days: Annotated[
+        int,
+        _whole(
+            31,
+            36_500,
+            "Days a consent is kept after the last mail, once its recipient is gone.",
+            1127,
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ import uvloop
 
 from adapters.http import health
 from adapters.http.server import SILENT, Limits, Listener
+from adapters.smtp.recall import Recall
 from adapters.storage.spool import FileSpool
 from adapters.storage.store import SqlStore
 from adapters.twilio import routes as twilio
@@ -22,9 +23,11 @@ from gateway import __version__
 from gateway.config import Config
 from gateway.domain.values import SECOND
 from gateway.errors import Misconfigured, Transient
-from gateway.main import line
+from gateway.main import line, mail, mail_api, mail_in, mail_pages
 from gateway.main.api import api_chores, api_routes
 from gateway.main.chores import State, chores, running
+from gateway.main.effects import Effects
+from gateway.main.mail_keys import MailKeys
 from gateway.main.parts import Deps, NewIds, Part
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
@@ -106,6 +109,14 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         parts = [_calls(deps, spool, metrics)]
         if config.line is not None:
             parts += await stack.enter_async_context(line.parts(deps, config.line))
+        keys, recall = MailKeys(store), Recall()
+        if config.smtp is not None:
+            opened = await stack.enter_async_context(mail.mail(deps, config.smtp, metrics))
+            parts.append(opened.part)
+            keys, recall = opened.keys, opened.recall
+        parts.append(mail_pages.pages(deps, keys, recall))
+        parts.append(mail_api.part(deps, keys, recall=recall))
+        parts += _effects(deps, parts)
         todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
         for part in parts:
             todo |= part.chores
@@ -115,11 +126,12 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         for listener in reversed(listeners.values()):
             await listener.start()
             stack.push_async_callback(listener.stop, config.http.drain_seconds)
+        incoming = await stack.enter_async_context(mail_in.mail_in(deps, keys, recall))
         gc.collect()
         gc.freeze()  # a hundred thousand routes are not looked through at each collection
         gc.set_threshold(10_000, 50, 50)  # requests leave next to no cycles behind
         state.readiness = "ready"
-        yield {name: listener.port for name, listener in listeners.items()}
+        yield {name: listener.port for name, listener in listeners.items()} | incoming
         state.readiness = "draining"
 
 
@@ -148,6 +160,16 @@ def _calls(deps: Deps, spool: FileSpool, metrics: Metrics) -> Part:
     )
     most = config.http.max_body_bytes
     return Part(public=[msgspec.structs.replace(r, max_body=most) for r in voice.routes()])
+
+
+def _effects(deps: Deps, parts: Sequence[Part]) -> list[Part]:
+    """What carries out the effects that parts have handlers for, where there are any."""
+    handlers = {kind: handler for part in parts for kind, handler in part.handlers.items()}
+    if not handlers:
+        return []
+    effects = Effects(deps, handlers)
+    deps.store.on_effects = effects.wake
+    return [effects.part]
 
 
 def _listeners(

@@ -58,9 +58,7 @@ async def parts(deps: Deps, config: Line) -> AsyncIterator[list[Part]]:
             onboarding.part(deps),
             await stack.enter_async_context(forwarding(deps)),
         ]
-        handlers = {kind: handler for part in found for kind, handler in part.handlers.items()}
-        sending = Sending(deps, line, rooms=_rooms(), handlers=handlers)
-        deps.store.on_effects = sending.wake
+        sending = Sending(deps, line, rooms=_rooms())
         if _has_channels(deps):
             await _make_ready(deps, line)
             found.append(sending.part)

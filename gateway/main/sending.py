@@ -1,9 +1,9 @@
-"""What goes out to LINE: the clients, the worker of the outbox, quotas, and halting it all."""
+"""What goes out to LINE: the clients, quotas, and halting it all."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,13 +23,11 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.line.quota import Quota, month_of
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Misconfigured, Permanent, Refused, Transient
-from gateway.main.chores import Pace, clean_up
-from gateway.main.outbox import Worker
 from gateway.main.parts import Chore, Deps, Part
 from gateway.main.store import beside, database_of, execute
 from gateway.ports import Lane
 from gateway.ports.line_platform import Months
-from gateway.ports.outbox import Handler
+from gateway.ports.outbox import Handlers
 from gateway.usecases import outbox, quota
 from gateway.usecases.sending import Rooms, preparing
 
@@ -37,7 +35,6 @@ _HALT_SECONDS = 0.5
 _QUOTA_EVERY = 3600 * SECOND
 _QUOTA_LOOK = 60.0
 _QUOTAS_AT_ONCE = 4
-_DAY = 86_400 * SECOND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +73,8 @@ class Sending:
         clients: Clients,
         *,
         rooms: Rooms | None = None,
-        handlers: Mapping[str, Handler] | None = None,
     ) -> None:
-        """``handlers`` are those of other rooms, by kind; ``rooms`` fill in what they offer."""
+        """``rooms`` fill in what other rooms offer."""
         self._deps = deps
         self._halted: frozenset[str] = frozenset()
         self._reader = OutboxReader(deps.database.dialect)
@@ -94,24 +90,16 @@ class Sending:
         )
         self.quotas.on_read = self._month_read
         profile = profiles(deps.store, clients.official, deps.clock)
-        self._worker = Worker(
-            store=deps.store,
-            handlers={"line.profile": profile, **self.sender.handlers, **(handlers or {})},
-            clock=deps.clock,
-            log=deps.log,
-        )
-        self.wake = self._worker.wake
+        self._handlers: Handlers = {"line.profile": profile, **self.sender.handlers}
 
     @property
     def part(self) -> Part:
-        """The chores."""
+        """The chores, and the handlers of what is sent."""
         chores: dict[str, Chore] = {
-            "outbox": self._worker.run,
             "send-stops": self._watch_stops,
             "line-quotas": self.quotas.chore,
-            "outbox-retention": self._forgetting(),
         }
-        return Part(chores=chores)
+        return Part(chores=chores, handlers=self._handlers)
 
     def is_halted(self, advertiser: str) -> bool:
         """Whether an advertiser's sends are halted, as of half a second ago."""
@@ -127,21 +115,6 @@ class Sending:
             self.sender.hold(month.channel, month.read_at + _QUOTA_EVERY)
         else:
             self.sender.unhold(month.channel)
-
-    def _forgetting(self) -> Chore:
-        pace = Pace(self._deps.clock)
-        days = self._deps.config.retention
-
-        async def chore() -> None:
-            await asyncio.sleep(60)
-            if not pace.is_even:
-                return
-            now = self._deps.clock()
-            texts = outbox.Forget("outbox-texts", now - days.line_text_days * _DAY)
-            whole = outbox.Forget("outbox", now - days.line_event_days * _DAY)
-            await clean_up(self._deps.store, [(outbox.forget, texts), (outbox.forget, whole)])
-
-        return chore
 
 
 class Quotas:

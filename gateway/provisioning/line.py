@@ -96,7 +96,7 @@ _span_of_hours = _shaped(
 )
 
 
-def _quiet(value: str, folder: Path) -> str:
+def quiet(value: str, folder: Path) -> str:
     """A span of hours that has a length, or nothing."""
     begin, _, end = str(_span_of_hours(value, folder)).partition("-")
     if value and begin == end:
@@ -267,7 +267,7 @@ LINE_CHANNEL: tuple[Key, ...] = (
     Key(
         "quiet",
         str,
-        _quiet,
+        quiet,
         "When nothing is pushed.",
         "",
     ),

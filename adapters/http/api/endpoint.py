@@ -111,6 +111,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     segments: Mapping[str, Mapping[str, Any]] = {}
     """Schemas of path parameters, where they are not :data:`NAME`."""
     max_body: int = 65_536
+    takes: str = ""
+    """The media type of a body that the handler reads by itself, piece by piece: a file. Without
+    ``body``."""
 
     @property
     def writes(self) -> bool:

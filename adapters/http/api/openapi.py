@@ -108,6 +108,8 @@ def refusals(endpoint: Endpoint) -> list[Refusal]:
         found.append(Refusal.NOT_FOUND)
     if endpoint.body is not None:
         found += _BODY
+    if endpoint.takes:
+        found.append(Refusal.MEDIA_TYPE)
     if endpoint.writes:
         found += _KEYED
     return list(dict.fromkeys(found))
@@ -128,6 +130,10 @@ def _operation(endpoint: Endpoint, refs: Refs) -> dict[str, Any]:
     }
     if endpoint.body is not None:
         content = {"application/json": {"schema": refs[endpoint.body]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if endpoint.takes:
+        schema = {"type": "string", "maxLength": endpoint.max_body}
+        content = {endpoint.takes: {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

@@ -90,10 +90,7 @@ class BodyReader:
         Raises:
             Refused: it does not.
         """
-        kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-        packed = (request.headers.get("Content-Encoding") or "identity").strip().lower()
-        if kind != "application/json" or packed != "identity":
-            raise Refused(Refusal.MEDIA_TYPE, "send application/json, without Content-Encoding")
+        check_kind(request, "application/json")
         if b"\\u0000" in request.body:
             raise Refused(Refusal.INVALID_FIELD, "a NUL character")
         try:
@@ -104,6 +101,18 @@ class BodyReader:
             raise Refused(reason, _told(error, self._type)) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise Refused(Refusal.NOT_JSON) from None
+
+
+def check_kind(request: Request, kind: str) -> None:
+    """See that the body of ``request`` is of a media type.
+
+    Raises:
+        Refused: it is of another one, or packed.
+    """
+    given = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    packed = (request.headers.get("Content-Encoding") or "identity").strip().lower()
+    if given != kind or packed != "identity":
+        raise Refused(Refusal.MEDIA_TYPE, f"send {kind}, without Content-Encoding")
 
 
 def _told(error: msgspec.ValidationError, read: inspect.Type) -> str:

@@ -9,7 +9,7 @@ from adapters.http.api.ask import Ask, Wiring
 from adapters.http.api.endpoint import Endpoint
 from adapters.http.api.guard import Guard
 from adapters.http.api.openapi import ROOT, document
-from adapters.http.api.parsing import BodyReader, QueryReader
+from adapters.http.api.parsing import BodyReader, QueryReader, check_kind
 from adapters.http.problem import NO_STORE
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
@@ -38,6 +38,7 @@ def routes(endpoints: Sequence[Endpoint], wiring: Wiring, guard: Guard) -> list[
                 PROVIDER,
                 endpoint.name,
                 endpoint.max_body,
+                bool(endpoint.takes),
             )
             for endpoint in endpoints
         ),
@@ -55,6 +56,8 @@ def _served(
         access = await guard.access(request)
         if access.role not in roles:
             raise Refused(Refusal.ROLE_NOT_ALLOWED, f"this takes {_either(endpoint)}")
+        if endpoint.takes:
+            check_kind(request, endpoint.takes)
         ask = Ask(
             access=access,
             scope=guard.scope(access),

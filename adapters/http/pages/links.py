@@ -11,8 +11,9 @@ from adapters.http.pages.base import HEADERS, Pages, Text, language_of, markup, 
 from adapters.http.pages.bounds import Bounds
 from adapters.http.pages.card_views import LIFF_SDK, LIFF_SOURCES
 from adapters.http.pages.liff import posted
+from adapters.http.pages.visits import peer_of, visitor_of
 from gateway.domain.line.channel import Channel
-from gateway.domain.links import CODE, Code, Link, Visitor, visitor
+from gateway.domain.links import CODE, Code, Link
 from gateway.domain.values import Counted
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
@@ -23,7 +24,6 @@ from gateway.usecases.visits import Entry, Visit, enter, follow
 
 _PATH = "/r/{code}"
 _MOST_BODY = 16_384
-_LONGEST_ADDRESS = 45
 
 _GO_ON = Text("友だちに追加", "Add as a friend")
 _WAIT = Text("移動しています…", "One moment, please…")
@@ -92,8 +92,8 @@ class LinkPages:
     async def _follow(self, request: Request) -> Answer:
         # Who tries out codes, or repeats one, does not get as far as the writer.
         code, link = await self._found(request.parameters["code"])
-        who, now = _visitor(request), request.received_at
-        if self._bounds.take(code, who, _address(request), now):
+        who, now = visitor_of(request), request.received_at
+        if self._bounds.take(code, who, peer_of(request), now):
             visit = Visit(self._ids.next(now), code.code, now, who)
             link = await self._store.run(follow, visit)
         else:
@@ -129,20 +129,6 @@ class LinkPages:
     def _knows(self, channel: Channel) -> bool:
         """Whether LINE can tell who opens a page of the channel."""
         return bool(self._logins and channel.liff_id and channel.login_channel_id)
-
-
-def _visitor(request: Request) -> Visitor:
-    headers = request.headers
-    purposes = [headers.get(name) or "" for name in ("Sec-Purpose", "Purpose", "X-Purpose")]
-    return visitor(request.method, headers.get("User-Agent") or "", " ".join(purposes))
-
-
-def _address(request: Request) -> str:
-    """Whose visit it is, as the proxy in front says: the last entry is its own. Where it says
-    nothing anybody may claim what they like, and gain nothing but to be counted apart.
-    """
-    said = request.headers.getall("X-Forwarded-For", ())
-    return said[-1].rpartition(",")[2].strip()[:_LONGEST_ADDRESS] if said else ""
 
 
 def _entry_page(request: Request, channel: Channel, link: Link) -> Answer:

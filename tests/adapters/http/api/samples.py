@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.domain.mail.campaigns import State as MailState
 from tests.adapters.http.api.conversations import (
     given_content,
     given_note,
@@ -17,6 +18,15 @@ from tests.adapters.http.api.conversations import (
 )
 from tests.adapters.http.api.friends import given_friend, given_push, given_shop
 from tests.adapters.http.api.holders import given_card, given_holder
+from tests.adapters.http.api.mailing import (
+    CONSENT,
+    PLAN,
+    PREPAID,
+    given_campaign,
+    given_import,
+    given_lists,
+    given_recipient,
+)
 from tests.adapters.http.api.tickets import given_ticket
 from tests.adapters.http.api.world import World
 from tests.support.audience import SHOP
@@ -32,6 +42,8 @@ class Sample:
     body: Any = None
     query: str = ""
     """Without the question mark: what the call cannot do without."""
+    kind: str = ""
+    """The media type of a body of bytes."""
 
 
 def _of_a_call(world: World) -> Sample:
@@ -176,6 +188,95 @@ def _of_a_push(world: World) -> Sample:
     return Sample({"id": given_push(world)})
 
 
+def _of_a_list(world: World, body: Any = None, list_: str = PREPAID.id) -> Sample:
+    given_lists(world)
+    return Sample({"id": list_}, body)
+
+
+def _of_a_recipient(world: World, body: Any = None) -> Sample:
+    recipient = given_recipient(world)
+    return Sample({"id": recipient.list, "recipient": str(recipient.id)}, body)
+
+
+def _of_a_person(world: World) -> Sample:
+    address = given_recipient(world).address
+    return Sample(body={"advertiser": "acme", "address": address})
+
+
+def _imported(world: World) -> Sample:
+    given_lists(world)
+    stated = "consent_at=2026-10-01T09:00:00Z&consent_how=form&consent_evidence=1&notice=3"
+    return Sample({"id": PREPAID.id}, b"address\nhanako@docomo.ne.jp\n", stated, "text/csv")
+
+
+def _of_an_import(world: World) -> Sample:
+    imported = given_import(world)
+    return Sample({"id": imported.list, "import": str(imported.id)})
+
+
+def _drafted(world: World) -> Sample:
+    given_lists(world)
+    return Sample(body={"list": PREPAID.id, "plan": PLAN})
+
+
+def _of_a_campaign(world: World, body: Any = None, state: MailState = "draft") -> Sample:
+    return Sample({"id": str(given_campaign(world, state).id)}, body)
+
+
+_LAW = {
+    "specified_commercial_transactions": True,
+    "misleading_representations": True,
+    "election_law": True,
+}
+
+MAIL_SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
+    ("GET", "/mail-lists/{id}"): _of_a_list,
+    ("POST", "/mail-lists/{id}/confirmation"): lambda world: _of_a_list(world, _LAW),
+    ("POST", "/mail-lists/{id}/check/override"): lambda world: _of_a_list(world, {"by": "Sato"}),
+    ("GET", "/mail-lists/{id}/recipients"): _of_a_list,
+    ("POST", "/mail-lists/{id}/recipients"): lambda world: _of_a_list(
+        world, {"address": "jiro@docomo.ne.jp", "consent": CONSENT}
+    ),
+    ("GET", "/mail-lists/{id}/recipients.csv"): _of_a_list,
+    ("GET", "/mail-lists/{id}/recipients/{recipient}"): _of_a_recipient,
+    ("PATCH", "/mail-lists/{id}/recipients/{recipient}"): lambda world: _of_a_recipient(
+        world, {"attributes": {"pref": "東京"}, "tags": ["vip"]}
+    ),
+    ("DELETE", "/mail-lists/{id}/recipients/{recipient}"): _of_a_recipient,
+    ("POST", "/mail-lists/{id}/stops"): lambda world: _of_a_list(
+        world, {"address": "stopped@docomo.ne.jp"}
+    ),
+    ("POST", "/mail-disclosures"): _of_a_person,
+    ("POST", "/mail-erasures"): _of_a_person,
+    ("POST", "/mail-lists/{id}/imports"): _imported,
+    ("GET", "/mail-lists/{id}/imports"): _of_a_list,
+    ("GET", "/mail-lists/{id}/imports/{import}"): _of_an_import,
+    ("GET", "/mail-lists/{id}/imports/{import}/lines"): _of_an_import,
+    ("POST", "/mail-campaigns"): _drafted,
+    ("GET", "/mail-campaigns/{id}"): _of_a_campaign,
+    ("PUT", "/mail-campaigns/{id}"): lambda world: _of_a_campaign(world, PLAN),
+    ("POST", "/mail-campaigns/{id}/preview"): lambda world: _of_a_campaign(
+        world, {"values": {"name": "太郎"}}
+    ),
+    ("POST", "/mail-campaigns/{id}/trial"): lambda world: _of_a_campaign(
+        world, {"addresses": ["clerk@acme.example"]}
+    ),
+    ("POST", "/mail-campaigns/{id}/schedule"): _of_a_campaign,
+    ("POST", "/mail-campaigns/{id}/unschedule"): lambda world: _of_a_campaign(
+        world, state="scheduled"
+    ),
+    ("POST", "/mail-campaigns/{id}/cancel"): _of_a_campaign,
+    ("POST", "/mail-campaigns/{id}/pause"): lambda world: _of_a_campaign(world, state="sending"),
+    ("POST", "/mail-campaigns/{id}/resume"): lambda world: _of_a_campaign(world, state="paused"),
+    ("POST", "/mail-campaigns/{id}/doubts"): lambda world: _of_a_campaign(world, {"to": "drop"}),
+    ("POST", "/mail-campaigns/{id}/resend"): lambda world: _of_a_campaign(
+        world, {"name": "もう一度"}, "done"
+    ),
+    ("GET", "/mail-campaigns/{id}/figures"): _of_a_campaign,
+    ("GET", "/mail-campaigns/{id}/sends"): _of_a_campaign,
+}
+
+
 SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ("GET", "/calls/{id}"): _of_a_call,
     ("PUT", "/calls/{id}/outcome"): _judged,
@@ -239,4 +340,5 @@ SAMPLES: dict[tuple[str, str], Callable[[World], Sample]] = {
     ),
     ("DELETE", "/templates/{id}"): _of_a_template,
     ("DELETE", "/friends/{id}"): _of_a_writer,
+    **MAIL_SAMPLES,
 }

@@ -24,8 +24,9 @@ from gateway.domain.calls import Event
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import Ids
-from gateway.main import line
+from gateway.main import line, mail_api
 from gateway.main.api import api_routes
+from gateway.main.mail_keys import MailKeys
 from gateway.main.parts import Deps
 from gateway.ports import UseCase
 from gateway.usecases import access
@@ -138,6 +139,7 @@ class World:
         endpoints = list(self._endpoints(deps))
         if self._every_part and deps.config.line is not None:
             parts = await self._stack.enter_async_context(line.parts(deps, deps.config.line))
+            parts.append(mail_api.part(deps, MailKeys(self.store)))
             endpoints += [endpoint for part in parts for endpoint in part.endpoints]
         listener = Listener(
             ("127.0.0.1", 0),
@@ -155,7 +157,16 @@ class World:
         """The folder of what friends sent beside words."""
         return self._folder / "var" / "contents"
 
+    @property
+    def state(self) -> Path:
+        """The daemon's folder."""
+        return self._folder / "var"
+
     # --- what is in it ---
+
+    def wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        """What a coroutine gives, in the API's loop."""
+        return self._await(coroutine)
 
     def run(self, use_case: UseCase[R], argument: Any) -> R:
         """What a use-case answers."""

@@ -1,0 +1,21 @@
+"""Who asks for a page, as far as the request tells."""
+
+from gateway.domain.links import Visitor, visitor
+from gateway.ports import Request
+
+_LONGEST_ADDRESS = 45
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Whether a person asks, or a program."""
+    headers = request.headers
+    purposes = [headers.get(name) or "" for name in ("Sec-Purpose", "Purpose", "X-Purpose")]
+    return visitor(request.method, headers.get("User-Agent") or "", " ".join(purposes))
+
+
+def peer_of(request: Request) -> str:
+    """From where it comes, as the proxy in front says: the last entry is its own. Where it says
+    nothing anybody may claim what they like, and gain nothing but to be counted apart.
+    """
+    said = request.headers.getall("X-Forwarded-For", ())
+    return said[-1].rpartition(",")[2].strip()[:_LONGEST_ADDRESS] if said else ""

@@ -1,0 +1,185 @@
+"""What comes back is counted once, held against addresses by the rule, and pauses campaigns."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.mail.bounces import COUNTS, HARD, Reading
+from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
+from gateway.domain.mail.recipients import Recipient
+from gateway.domain.mail.strikes import struck
+from gateway.domain.values import EVERYBODY, SECOND
+from tests.support.campaigns import CampaignDesk, recipients, result
+from tests.support.stores import Engine
+
+HARD_BOUNCE = Reading("r1@example.com", "user_unknown", hard=True, status="5.1.1", reply=550)
+FULL = Reading("r1@example.com", "mailbox_full", status="5.2.2", reply=552)
+COMPLAINT = Reading("", "complaint", action="", feedback_type="abuse")
+
+
+@pytest.fixture
+def desk(engine: Engine) -> CampaignDesk:
+    """A list that may send, with ten recipients."""
+    desk = CampaignDesk(engine)
+    desk.allow()
+    desk.enlist(*recipients(10))
+    return desk
+
+
+def sent(desk: CampaignDesk) -> Campaign:
+    """A campaign that all its recipients got."""
+    campaign = desk.begin(pause_percent=100)
+    desk.send(desk.claim(campaign))
+    desk.now += 2 * SECOND
+    desk.advance_all()
+    return campaign
+
+
+def settle(desk: CampaignDesk) -> None:
+    """The window for bounces passes."""
+    desk.now += (SETTLE_SECONDS + 1) * SECOND
+    desk.allow()
+    desk.advance_all()
+
+
+def test_a_bounce_counts_once(desk: CampaignDesk) -> None:
+    """The same report again changes nothing."""
+    campaign = sent(desk)
+    assert desk.bounce(campaign, 1, HARD_BOUNCE).counted
+    assert not desk.bounce(campaign, 1, HARD_BOUNCE).counted
+    assert not desk.bounce(campaign, 1, FULL).counted
+    assert desk.figures(campaign)["bounced:user_unknown"] == 1
+    assert desk.recipient(1).strikes == 1
+    assert len(desk.engine.rows("SELECT id FROM mail_bounces")) == 1
+
+
+def test_a_bounce_of_nobody_counts_nothing(desk: CampaignDesk) -> None:
+    """A recipient whom the campaign did not go to is not struck."""
+    campaign = sent(desk)
+    assert not desk.bounce(campaign, 999, HARD_BOUNCE).counted
+
+
+def test_r075_three_campaigns_in_a_row_suppress(desk: CampaignDesk) -> None:
+    """After the third final failure the address is removed, suppressed, and gets no more."""
+    for ordinal in range(1, 4):
+        took = desk.bounce(sent(desk), 1, FULL)
+        assert [each.source for each in took.suppressions] == ["strikes"] * (ordinal == 3)
+    assert desk.recipient(1).state == "removed"
+    assert 1 not in desk.states(sent(desk))
+
+
+def test_r075_a_mail_that_arrives_breaks_the_row(desk: CampaignDesk) -> None:
+    """Strikes are forgotten once a later campaign's mail has arrived and its window is over."""
+    desk.bounce(sent(desk), 1, FULL)
+    desk.now += SECOND
+    sent(desk)
+    assert desk.recipient(1).strikes == 1
+    settle(desk)
+    assert desk.recipient(1).strikes == 0
+
+
+@pytest.mark.parametrize("class_", ["blocked", "throttled", "policy", "spam", "too_big", "system"])
+def test_r075_what_is_not_the_addresss_fault_does_not_strike(sqlite: Engine, class_: str) -> None:
+    """Refusals of the sender or of the message are counted, and held against nobody."""
+    desk = CampaignDesk(sqlite)
+    desk.allow()
+    desk.enlist(*recipients(3))
+    campaign = sent(desk)
+    assert desk.bounce(campaign, 1, Reading("x@y", class_)).counted  # type: ignore[arg-type]
+    assert desk.recipient(1).strikes == 0
+    assert desk.figures(campaign)[f"bounced:{class_}"] == 1
+
+
+def test_a_hard_bounce_pauses_until_it_is_settled(desk: CampaignDesk) -> None:
+    """Until then the address gets nothing; after it, it may be tried again, its strike kept."""
+    campaign = sent(desk)
+    desk.bounce(campaign, 1, HARD_BOUNCE)
+    assert desk.recipient(1).state == "paused"
+    second = sent(desk)
+    assert desk.states(second)[1] == "suppressed"
+    settle(desk)
+    assert (desk.recipient(1).state, desk.recipient(1).strikes) == ("active", 1)
+
+
+def test_a_complaint_stops_at_once(desk: CampaignDesk) -> None:
+    """Whoever complains gets no more, and is counted once."""
+    campaign = sent(desk)
+    took = desk.bounce(campaign, 2, COMPLAINT, source="complaint")
+    assert [each.source for each in took.suppressions] == ["complaint"]
+    assert not desk.bounce(campaign, 2, COMPLAINT, source="complaint").counted
+    assert desk.figures(campaign)["complaint"] == 1
+    assert desk.states(sent(desk))[2] == "suppressed"
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading("x@y", "not_a_bounce", action=""),
+        Reading("x@y", "other", action="delivered"),
+        Reading("x@y", "expired", action="delayed"),
+    ],
+)
+def test_what_is_no_failure_is_held_against_nobody(desk: CampaignDesk, reading: Reading) -> None:
+    """Vacation notes, receipts and delays change no figure of bounces."""
+    campaign = sent(desk)
+    desk.bounce(campaign, 1, reading)
+    assert not any(name.startswith("bounced") for name in desk.figures(campaign))
+    assert desk.recipient(1).strikes == 0
+
+
+def test_what_bounces_was_sent(desk: CampaignDesk) -> None:
+    """A mail in doubt whose bounce comes is in doubt no more, and is not sent again."""
+    campaign = desk.begin(doubt="hold", pause_percent=100)
+    letters = desk.claim(campaign)
+    desk.exchange(result(letters[0], "held", desk.now))
+    assert desk.bounce(campaign, letters[0].recipient, FULL).counted
+    assert desk.states(campaign)[letters[0].recipient] == "sent"
+
+
+def test_a_share_of_bounces_pauses_a_campaign(sqlite: Engine) -> None:
+    """Of at least fifty mails more than the campaign allows: it pauses, and an alarm is counted."""
+    desk = CampaignDesk(sqlite)
+    desk.allow()
+    desk.enlist(*recipients(100))
+    campaign = desk.begin(pause_percent=10)
+    desk.send(desk.claim(campaign, limit=60))
+    ids = [id_ for id_, state in desk.states(campaign).items() if state == "sent"]
+    took = [desk.bounce(campaign, id_, FULL) for id_ in ids[:7]]
+    assert [each.paused for each in took] == [0] * 6 + [campaign.id]
+    paused = desk.campaign(campaign)
+    assert (paused.state, paused.reason) == ("paused", "bounces")
+    assert desk.claim(campaign) or paused.state == "paused"
+
+
+def test_a_live_refusal_strikes_as_a_bounce_does(desk: CampaignDesk) -> None:
+    """What a server refuses for good at once is logged, and held against the address."""
+    campaign = desk.begin(pause_percent=100)
+    letters = desk.claim(campaign)
+    refused = result(
+        letters[0], "failed", desk.now, code=550, bounce_class="user_unknown", text="5.1.1 unknown"
+    )
+    desk.exchange(refused)
+    desk.exchange(refused)
+    assert desk.figures(campaign)["failed:user_unknown"] == 1
+    assert desk.recipient(letters[0].recipient).state == "paused"
+    assert desk.engine.rows("SELECT status, source FROM mail_bounces") == [("5.1.1", "smtp")]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 6), st.sampled_from(sorted(COUNTS)), st.booleans()), max_size=30
+    )
+)
+def test_r075_strikes_are_the_number_of_campaigns_in_a_row(
+    failures: list[tuple[int, str, bool]],
+) -> None:
+    """However often each campaign's failure is told, it strikes once; three remove."""
+    recipient = Recipient(1, "acme", "news", "a@b.example", b"", "other", "{}")
+    told = []
+    for campaign, class_, _ in sorted(failures):
+        recipient = struck(recipient, campaign, 0, is_hard=class_ in HARD)
+        told.append(campaign)
+    assert recipient.strikes == min(3, len(set(told)))
+    assert (recipient.state == "removed") == (len(set(told)) >= 3)
+    assert EVERYBODY.covers("acme")
