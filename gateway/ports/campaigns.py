@@ -87,10 +87,13 @@ class Sends(Protocol):
         of those there may be fewer letters, or none, and yet more be due: the figures tell.
         """
 
-    def settle(self, scope: Scope, results: Sequence[Result]) -> Mapping[int, int]:
+    def settle(
+        self, scope: Scope, results: Sequence[Result], owner: int | None = None
+    ) -> Mapping[int, int]:
         """Keep what came of letters; one that was taken as in doubt meanwhile gets its true result,
-        and that it was ``sent`` counts for one that waits again, too. What is over is not changed.
-        How many results of each campaign changed anything.
+        and that it was ``sent`` counts for one that waits again, or that another process than
+        ``owner`` attempts, too. What is over is not changed. How many results of each campaign
+        changed anything.
         """
 
     def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> int:

@@ -93,7 +93,7 @@ def _settle(
     if not job.results:
         return (), (), facts
     draw = job.seed.draw()
-    changed = tx.campaigns.sends.settle(EVERYBODY, job.results)
+    changed = tx.campaigns.sends.settle(EVERYBODY, job.results, job.owner)
     by_campaign: dict[int, list[Result]] = {}
     for result in job.results:
         by_campaign.setdefault(result.campaign, []).append(result)

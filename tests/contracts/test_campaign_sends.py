@@ -164,6 +164,20 @@ def test_what_was_not_tried_goes_back(rooms: Rooms) -> None:
     assert rooms.figures() == {"attempting": 1}
 
 
+def test_what_another_process_attempts_by_now_is_not_put_back(rooms: Rooms) -> None:
+    """A sender that woke up late only adds that a mail went: else two would have it."""
+    ids = people(rooms, 2)
+    rooms.begin(campaign(), ids)
+    rooms.claim()
+    with rooms.tx() as tx:
+        sends = tx.campaigns.sends
+        late = result(ids[0], "queued", due_at=NOON, tried=False)
+        assert sends.settle(EVERYBODY, [late], OWNER + 1) == {}
+        assert sends.settle(EVERYBODY, [result(ids[1])], OWNER + 1) == {FIRST: 1}
+        assert sends.settle(EVERYBODY, [late], OWNER) == {FIRST: 1}
+    assert rooms.figures() == {"queued": 1, "sent": 1}
+
+
 def test_what_is_in_doubt_takes_its_true_result(rooms: Rooms) -> None:
     """Held by another process, and then the first one tells; that it went counts always."""
     ids = people(rooms, 4)

@@ -87,7 +87,14 @@ class SendStatements:
         given = self.pairs.table.c
         self.held = prepare(
             dialect,
-            select(sends.campaign, sends.recipient, sends.state, sends.attempts, sends.first_at)
+            select(
+                sends.campaign,
+                sends.recipient,
+                sends.state,
+                sends.attempts,
+                sends.first_at,
+                sends.owner,
+            )
             .select_from(self.pairs.table)
             .join(
                 mail_sends,
@@ -245,24 +252,29 @@ class SendsInTransaction:
                 self._figures.moved(campaign, state, "attempting", count)
         return len(rows), letters
 
-    def settle(self, scope: Scope, results: Sequence[Result]) -> Mapping[int, int]:
+    def settle(
+        self, scope: Scope, results: Sequence[Result], owner: int | None = None
+    ) -> Mapping[int, int]:
         if not results:
             return {}
         self.writes += 1
         given = {(result.campaign, result.recipient): result for result in results}
         pairs = sorted(given)
-        held: dict[tuple[int, int], tuple[str, int, int]] = {}
+        held: dict[tuple[int, int], tuple[str, int, int, int]] = {}
         for at in range(0, len(pairs), MOST):
             part = self._sql.pairs.given(pairs[at : at + MOST])
             for campaign, recipient, *was in self._connection.rows(self._sql.held, **part):
-                held[campaign, recipient] = (was[0], was[1], was[2])
+                held[campaign, recipient] = (was[0], was[1], was[2], was[3])
         changed: Counter[int] = Counter()
         rows = []
         for key in pairs:
             result = given[key]
-            before, attempts, first_at = held.get(key, ("", 0, 0))
+            before, attempts, first_at, whose = held.get(key, ("", 0, 0, 0))
             if before not in _TAKES.get(result.state, _IN_HAND):
                 continue
+            is_others = before == "attempting" and owner is not None and whose != owner
+            if is_others and result.state != "sent":
+                continue  # it was released and claimed by another, who will say what came of it
             rows.append(_settled(result, attempts, first_at))
             changed[key[0]] += 1
             self._figures.moved(key[0], before, result.state)

@@ -138,8 +138,7 @@ NOBODY = Rule(
             r"|non (?:esiste|trovat|valid)|inv[aá]lid|inesistent|no ha sido encontrad)"
         ),
         r"(?:konto|u[zż]ytkownik|adres|odbiorca|skrzynka).{0,24}(?:nie istnieje|nieznany|nie znalezion)",
-        r"nie ma taki|nie istnieje|neexistuje|non esiste|n[aã]o existe|no existe|n'existe pas|"
-            r"existiert nicht|destin\w*\W (?:\S+ )?(?:sconosc|errat)|destinatario errato|(?:u[zž]ivatel|schr[aá]nka|adresa).{0,20}(?:neexistuje|nezn[aá]m|nenalezen)",
+        r"nie ma taki|destin\w*\W (?:\S+ )?(?:sconosc|errat)|destinatario errato|(?:u[zž]ivatel|schr[aá]nka|adresa).{0,20}(?:neexistuje|nezn[aá]m|nenalezen)",
         r"(?:gebruiker|ontvanger|adres).{0,20}(?:onbekend|bestaat niet)|kullan[iı]c[iı] bulunamad",
         r"(?:수신자|사용자|메일 ?주소|계정|아이디).{0,14}(?:존재하지|없|찾을 수)|존재하지 않는",
     ),

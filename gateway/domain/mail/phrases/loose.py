@@ -55,6 +55,7 @@ LOOSE: tuple[Rule, ...] = (
             rf"|nonexist|non-exist|invalid|not found|incorrect|undeliverable|no longer|unrecogni|wrong"
             rf"|mis-?spel|unallocated|not valid|removed|deleted|unassigned|bad)",
             r"\b(?:un|not )known\b|\bnot exists?\b|(?:does|do|is|dos)n'?t exist|\bnonexist|\bnot found\b",
+            r"nie istnieje|neexistuje|non esiste|n[aã]o existe|no existe|n'existe pas|existiert nicht",
             rf"\b(?:unknown|no such|nonexist\w*|non-exist\w*|invalid|incorrect|undeliverable|wrong"
             rf"|unrecogni\w*|no valid|bad|undefined|unassigned)\b.{{0,30}}\b(?:{WHO}|login|member|name)",
         ),
