@@ -21,6 +21,7 @@ from adapters.twilio import routes as twilio
 from adapters.twilio.webhook import Verifier
 from gateway import __version__
 from gateway.config import Config
+from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.values import SECOND
 from gateway.errors import Misconfigured, Transient
 from gateway.main import line, mail, mail_api, mail_in, mail_pages
@@ -110,12 +111,13 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         if config.line is not None:
             parts += await stack.enter_async_context(line.parts(deps, config.line))
         keys, recall = MailKeys(store), Recall()
+        changed: Callable[[Campaign], object] = _nobody_sends
         if config.smtp is not None:
             opened = await stack.enter_async_context(mail.mail(deps, config.smtp, metrics))
             parts.append(opened.part)
-            keys, recall = opened.keys, opened.recall
+            keys, recall, changed = opened.keys, opened.recall, opened.changed
         parts.append(mail_pages.pages(deps, keys, recall))
-        parts.append(mail_api.part(deps, keys, recall=recall))
+        parts.append(mail_api.part(deps, keys, recall=recall, changed=changed))
         parts += _effects(deps, parts)
         todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
         for part in parts:
@@ -160,6 +162,10 @@ def _calls(deps: Deps, spool: FileSpool, metrics: Metrics) -> Part:
     )
     most = config.http.max_body_bytes
     return Part(public=[msgspec.structs.replace(r, max_body=most) for r in voice.routes()])
+
+
+def _nobody_sends(_: Campaign) -> None:
+    """Whom a changed campaign is told to where no mail is sent."""
 
 
 def _effects(deps: Deps, parts: Sequence[Part]) -> list[Part]:

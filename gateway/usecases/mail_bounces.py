@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from gateway.domain.effects import NEVER
+from gateway.domain.mail.addresses import without_addresses
 from gateway.domain.mail.bounces import COUNTS, HARD, BounceClass, Reading
 from gateway.domain.mail.campaigns import Campaign, Result, moved
 from gateway.domain.mail.outcomes import status_in
@@ -250,7 +251,7 @@ def _log(tx: Transaction, campaign: Campaign, report: Came, draw: Draw) -> None:
             action=reading.action,
             code=reading.reply,
             status=reading.status,
-            text=reading.text,
+            text=without_addresses(reading.text),
         ),
     )
 

@@ -12,6 +12,7 @@ from gateway.domain.mail.addresses import (
     masked_address,
     normalised,
     wire_form,
+    without_addresses,
 )
 from gateway.domain.mail.tokens import hash_of, keys_of
 from gateway.errors import Refusal, Refused
@@ -140,3 +141,16 @@ def test_whatever_is_taken_is_safe_in_a_command_and_a_header(
 def test_no_text_raises_anything_else(text: str) -> None:
     """Any text is an address, or refused as none."""
     assert fault_of(text) in {None, *FAULTS}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("5.1.1 <taro@acme.example>: unknown", "5.1.1 <t***@a***.example>: unknown"),
+        ('"a..b"@docomo.ne.jp has no mailbox', '"***@d***.jp has no mailbox'),
+        ("no mailbox here by that name", "no mailbox here by that name"),
+    ],
+)
+def test_answers_of_servers_are_kept_without_addresses(said: str, kept: str) -> None:
+    """What was said of a recipient outlives them."""
+    assert without_addresses(said) == kept

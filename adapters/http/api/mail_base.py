@@ -1,6 +1,5 @@
 """What the calls of mail share: what is behind them, and how addresses are shown."""
 
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Annotated, Any, Protocol
 
@@ -114,16 +113,6 @@ def is_masked(ask: Ask[Any, Any], mail_list: MailList | None) -> bool:
 def shown_address(address: str, *, masked: bool) -> str:
     """An address as it is shown."""
     return masked_address(address) if masked else address
-
-
-def shown_text(text: str, *, masked: bool) -> str:
-    """What a mail server said; it likes to quote the address."""
-    if not masked:
-        return text
-    return _ADDRESS.sub(lambda found: masked_address(found[0]), text)
-
-
-_ADDRESS = re.compile(r'(?:"[^"\s]{1,64}"|[^\s<>()\[\],;:"]+)@[^\s<>()\[\],;:"]+')
 
 
 def instant(ask: Ask[Any, Any], at: int) -> str | None:

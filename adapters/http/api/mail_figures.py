@@ -14,7 +14,6 @@ from adapters.http.api.mail_base import (
     instant,
     is_masked,
     shown_address,
-    shown_text,
 )
 from adapters.http.api.mail_campaigns import campaign_of
 from adapters.http.api.mail_plans import CampaignId
@@ -227,7 +226,7 @@ def _send(ask: Ask[Any, Any], send: Send, address: str, *, masked: bool) -> Send
         due_at=instant(ask, send.due_at or 0),
         code=send.code,
         bounce_class=send.bounce_class,
-        text=shown_text(send.text, masked=masked),
+        text=send.text,
     )
 
 
@@ -244,5 +243,5 @@ def _bounce(ask: Ask[Any, Any], bounce: Bounce, address: str, *, masked: bool) -
         action=bounce.action,
         code=bounce.code,
         status=bounce.status,
-        text=shown_text(bounce.text, masked=masked),
+        text=bounce.text,
     )

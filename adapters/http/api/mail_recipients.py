@@ -19,12 +19,12 @@ from adapters.http.api.mail_base import (
     is_masked,
     list_of,
     shown_address,
-    shown_text,
 )
 from adapters.http.api.openapi import ROOT
 from adapters.http.problem import NO_STORE
 from gateway.domain.access import MANAGERS, STAFF
 from gateway.domain.effects import NEVER
+from gateway.domain.mail.addresses import without_addresses
 from gateway.domain.mail.consent import Stated
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.profiles import MOST_TAGS, attributes_of
@@ -331,7 +331,7 @@ def _consent(ask: Ask[Any, Any], mail_list: MailList, said: Consent) -> ConsentV
     return ConsentView(
         at=written(said.at, zone),
         how=said.how,
-        evidence=shown_text(said.evidence, masked=is_masked(ask, mail_list)),
+        evidence=(without_addresses(said.evidence) if is_masked(ask, mail_list) else said.evidence),
         notice=said.notice,
         recorded_at=written(said.recorded_at, zone),
         last_sent_at=written(said.last_sent_at, zone) if said.last_sent_at else None,

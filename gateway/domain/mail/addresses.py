@@ -45,6 +45,7 @@ _CARRIERS = frozenset({"docomo", "au", "softbank", "ymobile", "rakuten"})
 ``a.@``, which RFC 5322 knows only in quotes. Those addresses still exist."""
 
 _CARRIER_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,62}")  # two more are its quotes
+_QUOTED = re.compile(r'(?:"[^"\s]{1,64}"|[^\s<>()\[\],;:"]{1,64})@[^\s<>()\[\],;:"]{1,255}')
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
@@ -101,6 +102,13 @@ def masked_address(address: str) -> str:
     local, _, domain = address.rpartition("@")
     name, dot, suffix = domain.rpartition(".")
     return f"{local[:1]}***@{name[:1]}***{dot}{suffix}"
+
+
+def without_addresses(text: str) -> str:
+    """What a mail server said, with the addresses in it masked: servers like to quote them, and
+    what is kept of an answer outlives the recipient.
+    """
+    return _QUOTED.sub(lambda found: masked_address(found[0]), text)
 
 
 def is_carrier(domain: str) -> bool:

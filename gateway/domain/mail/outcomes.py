@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.domain.mail.addresses import domain_of
+from gateway.domain.mail.addresses import domain_of, without_addresses
 from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.campaigns import Letter, Result, SendState
 from gateway.domain.mail.replies import classify
@@ -87,7 +87,7 @@ def _result(
     class_: str = "",
     due_at: int | None = None,
 ) -> Result:
-    text = "" if state == "sent" else answer.text
+    text = "" if state == "sent" else without_addresses(answer.text)
     return Result(
         letter.campaign,
         letter.recipient,

@@ -149,13 +149,14 @@ def _may_be_filter(stage: str, code: int, enhanced: str, words: str, domain: str
 
 def _by_stage(stage: str, code: int, enhanced: str, words: str, found: BounceClass) -> BounceClass:
     """``found`` in the light of the command that was answered."""
-    if stage in _BEFORE_RECIPIENT and found in _ABOUT_RECIPIENT:
-        return "blocked"  # nobody was named yet: it is about us (RFC 5321, 3.3)
+    if stage in _BEFORE_RECIPIENT and (found in _ABOUT_RECIPIENT or found == "spam"):
+        return "blocked"  # nobody was named and nothing sent yet: it is about us (RFC 5321, 3.3)
     if stage in _BEFORE_RECIPIENT and found == "policy" and _DENIED.search(words):
         return "blocked"
     if found == "suspended" and enhanced == "5.1.1" and not _SHUT.search(words):
         return "user_unknown"  # RFC 3463 has 5.2.1 for a disabled mailbox; this one is gone
-    if found == "expired" and code // 100 == 5 and stage != "end" and _SENT_AWAY.search(words):
+    answered = code // 100 == 5 or (code and stage in _BEFORE_RECIPIENT)
+    if found == "expired" and answered and stage != "end" and _SENT_AWAY.search(words):
         return "blocked"  # a server that can say so was reached
     if found == "filtered" and code // 100 == 4:
         return "system" if _UNAVAILABLE.search(words) else found
@@ -172,7 +173,7 @@ def _by_figures(
     if domain == "googlegroups.com":
         return "blocked"  # it does not tell a group that is gone from one that is closed
     detail = enhanced.partition(".")[2]
-    if _UNAVAILABLE.search(words) and code in (0, 550) and detail in ("", "0.0", "1.0", "5.0"):
+    if _UNAVAILABLE.search(words) and code in (0, 550) and detail in ("", "0.0", "1.0", "2.0", "5.0"):
         return "blocked" if stage == "mail" else "user_unknown"  # RFC 5321, 4.2.3: 550's own words
     if named := _BY_STATUS.get(detail):
         return named

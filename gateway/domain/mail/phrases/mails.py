@@ -31,6 +31,14 @@ MAILS: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        "expired",
+        "RFC 5321 6.3: loops are found by counting trace lines",
+        (r"\breceived\W{1,4}(?:data )?headers?|too many (?:\S+ )?received\b",),
+    ),
+    Rule("spam", "netease: its codes, as its help pages explain them", (r"\bdt:s?sp[mf]?\b",)),
+    Rule("throttled", "netease", (r"\bhl:i\w{2}\b|\bmi:(?:sfq|dmc|ccl|cel)\b|\brp:(?:drc|rqc)\b",)),
+    Rule("blocked", "netease", (r"\bdt:rbl\b|\bwm:bl[iu]\b|\bhl:(?:rep|mep)\b",)),
+    Rule(
         "mailbox_full",
         "web.de: messages counted, not bytes",
         (
@@ -128,7 +136,7 @@ MAILS: tuple[Rule, ...] = (
         "mailbox_full",
         "RFC 5321 552 (exceeded storage allocation), RFC 3463 x.2.2, google, common",
         (
-            r"over.?quota|quota (?:is |has been |was )?(?:full|exceeded|reached|exceeds|violation)",
+            r"over.?quot[ae]\b|overdrawn|(?:disk ?space|storage|mailbox|disk|user) quota|quota (?:is |has been |was )?(?:full|exceeded|reached|exceeds|violation)",
             r"exceed(?:s|ed|ing)? (?:\S+ ){0,6}(?:quota|storage|mailbox|disk)",
             r"out of (?:storage|quota)|disk quota|quota violation",
             r"not enough (?:storage|disk) space|insufficient (?:disk )?quota",
@@ -179,7 +187,7 @@ MAILS: tuple[Rule, ...] = (
             r"(?:sender|message|email|mail) (?:is |was )?(?:not authenticated|unauthenticated)",
             r"unauthenticated (?:email|mail|message|sender)",
             r"fails? (?:\w+ ){0,3}authentication check|authentication information or|sender id",
-            r"complian(?!t\b)|encrypt|starttls|\b(?:tls|ssl|dane|tlsa|dnssec)\b|certificate|mta-sts|tlsa-|dnssec-",
+            r"reject(?:ed)? (?:due to|by|for|because of) (?:\w+ )?polic(?:y|ies)\b|complian(?!t\b)|encrypt|starttls|\b(?:tls|ssl|dane|tlsa|dnssec)\b|certificate|mta-sts|tlsa-|dnssec-",
             r"(?:cannot|can't|unable to|failed to|could not|not) authenticat",
         ),
     ),
@@ -224,7 +232,7 @@ MAILS: tuple[Rule, ...] = (
                 r"(?:unable|not (?:permitted|allowed|authori[sz]ed)|cannot|refus\w+|no "
                 r"permission) (?:\w+ ){0,2}to relay"
             ),
-            r"(?:do not|don't|will not|won't|cannot|no|den(?:y|ies)) relay|relay check",
+            r"not handle mail for (?!th|<@>)|(?:do not|don't|will not|won't|cannot|no|den(?:y|ies)) relay|relay check",
             r"\bas (?:a|an open) relay|relay (?:through|via|mail|messages|e-?mail)",
             r"relaying (?:mail )?(?:to|through|for|by)|relay (?:access|operation|attempt)",
             r"open relay|insecure (?:mail )?relay",
@@ -275,6 +283,7 @@ MAILS: tuple[Rule, ...] = (
             r"(?<!originating )from your (?:ip|server|host|network|location|country)",
             r"connection (?:\w+ ){0,2}not (?:authori[sz]ed|allowed|permitted|accepted)",
             r"unauthori[sz]ed (?:interface|host|ip|client|server|connection|network)",
+            r"(?:forbidden|rejected|refused|denied|blocked) (?:by|for|due to) your (?:ip|host|server)",
             r"part of (?:their|your|the) network|(?:dictionary|harvest\w*|abus\w+) attack",
             (
                 r"(?:your|you) (?:\w+ )?access (?:to|rights)? ?(?:\S+ ){0,9}(?:rejected|denied"
@@ -304,7 +313,7 @@ MAILS: tuple[Rule, ...] = (
                 r"(?:attachment|file type|executable|extension)s? (?:\S+ ){0,4}(?:not (?:allowed"
                 r"|permitted)|blocked|prohibited|rejected|banned|forbidden)"
             ),
-            r"ransomware",
+            r"ransomware|unacceptable (?:content|attachment)|sensitive (?:word|content|info)|html tag",
         ),
     ),
     Rule(
@@ -352,7 +361,8 @@ MAILS: tuple[Rule, ...] = (
                 r"not be verified|blocked)"
             ),
             r"(?:could not|cannot|unable to|can't) (?:verify|resolve) (?:\S+ ){0,3}(?:sender|from)",
-            r"domain of sender|backscatter",
+            r"domain of sender|backscatter|(?:required|missing) (?:for|in) (?:the )?sender",
+            r"(?:sender|from)(?:\W| header){1,3}(?:\w+ ){0,3}not verified|permanently deferred",
             (
                 r"(?:you are|you're|not) (?:\w+ ){0,3}(?:allowed|authori[sz]ed|permitted) to "
                 r"(?:send|mail|post|submit|e-?mail)"

@@ -36,7 +36,8 @@ RECIPIENTS: tuple[Rule, ...] = (
             r"account (?:is )?(?:temporarily )?unavailable|mailbox disabled",
             r"deactivated due|receiving disabled|extended inactivity",
             r"not (?:an )?active\b|never (?:been )?(?:logged|activated|used|opened)",
-            r"due to inactivity|not logged in|has ?n[o']t (?:\w+ ){0,3}(?:entered|logged|signed|used)",
+            r"\binactivity\b|no (?:\w+ )?activity|(?:should|must|needs? to|has to) log ?in\b",
+            r"not logged in|has ?n[o']t (?:\w+ ){0,3}(?:entered|logged|signed|used)",
             r"<@> is (?:now |currently )?(?:disabled|suspended|deactivated)",
         ),
     ),
@@ -67,6 +68,18 @@ RECIPIENTS: tuple[Rule, ...] = (
             r"(?:dns|mx|host|domain) lookup (?:deferred|timed out|timeout)",
         ),
     ),
+    # --- it is the mailbox, not the domain, that takes no mail
+    Rule(
+        "filtered",
+        "RFC 3463 x.2.0; common",
+        (
+            (
+                r"(?:user|recipient|mailbox|account|address|<@>)(?: [\w-]+){0,3} (?:cannot|can't|unable to"
+                r"|does not|doesn't|not able to|is not|may not) (?:\w+ )?(?:receiv\w+|accept\w*) "
+                r"(?:\w+ )?(?:e-?mails?|mails?|messages?)\b"
+            ),
+        ),
+    ),
     # --- domains that take no mail
     Rule(
         "host_unknown",
@@ -79,7 +92,7 @@ RECIPIENTS: tuple[Rule, ...] = (
                 r"|for (?:this|that|the|any)|under any|whatsoever|\())(?! for this (?:user|recipient))"
             ),
             r"no smtp service|no (?:mx|mail exchanger?)s? (?:record|found|host|for|or)",
-            r"couldn't find a mail exchanger|no mail(?:host| server| hub)",
+            r"no mail ?hosts?\b|couldn't find a mail exchanger|no mail(?:host| server| hub)",
             r"not (?:configured|set up) to (?:accept|receive) (?:e-?)?mail",
             r"mx (?:\w+ ){0,3}(?:lookup failure|invalid|points? to)|mail not accepted here",
             (
@@ -98,12 +111,12 @@ RECIPIENTS: tuple[Rule, ...] = (
                 r"(?:host|domain|site|system|name|node|server|machine)(?: or domain)?(?: "
                 r"name)?(?: \S+){0,4}? (?:unknown|not found|does(?: not|n't) exist|do(?:es)? not "
                 r"exist|not exist|couldn't be found|could not be found|not known|cannot be "
-                r"(?:found|resolved)|non-?existent|not resolved|no longer exists?|has expired|not "
+                r"(?:found|resolved)|non-?exist[ae]nt|not resolved|no longer exists?|has expired|not "
                 r"(?:a )?(?:valid|registered))"
             ),
             r"nxdomain",
             (
-                r"(?:unknown|no such|invalid|illegal|bad|unresolvable|non-?existent"
+                r"(?:unknown|no such|invalid|illegal|bad|unresolvable|non-?exist[ae]nt"
                 r"|unrecogni[sz]ed) (?:\w+ ){0,2}(?:host|domain|destination system|site|name "
                 r"server)"
             ),
@@ -112,7 +125,7 @@ RECIPIENTS: tuple[Rule, ...] = (
                 r"(?:couldn't|could not|cannot|can't|unable to) (?:find|resolve|locate) (?:any "
                 r"|the )?(?:\S+ ){0,2}(?:host|domain|mail server)"
             ),
-            r"non-?existent hosts?|address resolution failed|domain is not reachable",
+            r"non-?exist[ae]nt hosts?|address resolution failed|domain is not reachable",
             r"nonexistentdomain",
             r"^(?:[\w-]{1,63}\.){1,6}[a-z]{2,12} (?:does not exist|not found|unknown)",
             r"no route to (?:domain|address)",
@@ -127,9 +140,9 @@ RECIPIENTS: tuple[Rule, ...] = (
             rf"{WHO}(?:s|\(s\))?(?: \S+){{0,2}}? unknown\b",
             rf"unknown (?:or \w+ )?(?:\w+ )?{WHO}",
             (
-                rf"(?:invalid|illegal|non-?existent|no such|bad|undefined|unrecogni[sz]ed|wrong"
+                rf"(?:invalid|illegal|non-?exist[ae]nt|no such|bad|undefined|unrecogni[sz]ed|wrong"
                 rf"|incorrect|undeliverable|unroutable|not a valid|no valid|no|inexistent"
-                rf"|unavailable) (?:\w+ ){{0,2}}?{WHO}\b(?! (?:\w+ ){{0,3}}(?:rejected|refused"
+                rf"|unavailable|unresolvable) (?:\w+ ){{0,2}}?{WHO}\b(?! (?:\w+ ){{0,3}}(?:rejected|refused"
                 rf"|full))"
             ),
             (
@@ -137,7 +150,7 @@ RECIPIENTS: tuple[Rule, ...] = (
                 rf"|doesn't exist|do(?:es)? not (?:currently )?exist|not exists?|no exist|not ok\b"
                 rf"|not found|wasn't found|isn't found|not known|not (?:a )?valid|invalid\b|not "
                 rf"recogni[sz]ed|not listed|couldn't be found|could not be found|cannot be found"
-                rf"|can't be found|not be found|no longer exists?|non-?existent|not here|is bogus"
+                rf"|can't be found|not be found|no longer exists?|non-?exist[ae]nt|not here|is bogus"
                 rf"|not on this|not in (?:the |our )?(?:directory|database|address book|system"
                 rf"|list)|(?:was |were |is |are )?undeliverable)"
             ),
@@ -152,7 +165,8 @@ RECIPIENTS: tuple[Rule, ...] = (
             r"unable to (?:validate|verify) (?:\w+ ){0,2}(?:recipient|user|mailbox|address)",
             r"not found in (?:the |our )?(?:ldap|directory|database|user)",
             r"not have (?:an?y? )?(?:\w+ ){0,2}(?:e-?mail|mailbox|account|delivery point)\b",
-            r"recipient (?:address )?verif\w+ (?:fail|problem|error)",
+            r"(?:recipient|user|address) (?:address )?(?:verif|valid)\w*(?: \w+){0,3} (?:fail|problem|error)",
+            r"fail\w* (?:recipient|user) (?:verif|valid)|validrcptto|mailbox unavailable or (?:access|not)",
             (
                 r"(?:cannot|can't|can not|don't|do not) (?:deliver|accept|handle) (?:e-?)?mail for "
                 r"(?:<@>|th(?:is|at) (?:user|recipient|address|person|mailbox))"

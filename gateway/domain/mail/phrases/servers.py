@@ -87,7 +87,7 @@ SERVERS: tuple[Rule, ...] = (
                 r"(?:unable|failed|not able|couldn't|could not|cannot|can't) (?:\w+ "
                 r"){0,3}(?:connect|contact|reach|establish)"
             ),
-            r"lost connection|unreachable|no route to host|network (?:error|is|problem|failure)",
+            r"lost connection|dropped connection|unreachable|no route to host|network (?:error|is|problem|failure)",
             r"expired|retry (?:time|timeout)",
             r"(?:queue|queued|queueing|retr(?:y|ied|ying)|delayed|deferred)\b",
             r"too (?:long|old)|giving up|given up|gave up|still (?:being )?retried",
@@ -100,7 +100,6 @@ SERVERS: tuple[Rule, ...] = (
             r"end of (?:socket|file|stream)|\beof\b|(?:no|bad) (?:server )?response",
             r"(?:after|within|in) [\d.]{1,8} (?:second|minute|hour|day)|delivery (?:time|period)",
             r"no hosts? (?:available|existing)|all (?:hosts|servers)|dns (?:error|failure|problem)",
-            r"too many (?:\S+ )?received\b",
         ),
     ),
     languages.LATE,
