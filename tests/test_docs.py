@@ -16,6 +16,8 @@ from unittest.mock import Mock
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from adapters.http import api, health
 from adapters.http.api.endpoint import Endpoint
@@ -23,6 +25,9 @@ from adapters.http.pages.base import Pages
 from adapters.http.pages.cards import CardPages
 from adapters.http.pages.coupons import CouponPages
 from adapters.http.pages.links import LinkPages
+from adapters.http.pages.mail_links import MailLinkPages
+from adapters.http.pages.signups import SignupPages
+from adapters.http.pages.stops import StopPages
 from adapters.http.pages.surveys import SurveyPages
 from adapters.http.server import STATUS_OF
 from adapters.line.routes import Webhooks
@@ -30,9 +35,15 @@ from adapters.twilio.webhook import FormKind
 from gateway import cli, config, provisioning
 from gateway.config import SECTIONS
 from gateway.domain.line.channel import Channel
+from gateway.domain.mail import campaigns
+from gateway.domain.mail.campaigns import SendState
+from gateway.domain.mail.csvfile import examined, rows_of
+from gateway.domain.mail.importlines import checked_line
+from gateway.domain.mail.lists import MailList
+from gateway.domain.mail.pace import PACES
 from gateway.ports import Route
 from metrics.exposition import Metrics
-from tests.support.pages import FLOW, PAGES, ROOT, diagram
+from tests.support.pages import FLOW, MAIL, PAGES, ROOT, campaign_diagram, diagram
 
 README = ROOT / "README.md"
 LINE = ROOT / "docs/line.md"
@@ -72,8 +83,9 @@ def test_a_page_made_of_the_code_is_current(page: Path, make: Callable[[], str])
 
 
 def test_the_diagram_of_states_is_in_its_page() -> None:
-    """The state table is drawn where the way of a call is told."""
+    """The state tables are drawn where the ways of a call and of a campaign are told."""
     assert diagram() in FLOW.read_text()
+    assert campaign_diagram() in MAIL.read_text()
 
 
 # --- what the code has and the pages must tell ---
@@ -139,11 +151,13 @@ def test_every_alarm_has_its_page() -> None:
     assert {anchor for _, anchor in links} <= anchors(OPERATE)
 
 
-# --- LINE, its pages, and the API ---
+# --- LINE, mail, their pages, and the API ---
 
 
-def line_routes() -> list[Route]:
-    """What friends and the platform ask for; nothing stands behind, since nothing is asked."""
+def page_routes() -> list[Route]:
+    """What friends, recipients of mail and the platform ask for; nothing stands behind, since
+    nothing is asked.
+    """
     none = Mock()
     pages = Pages(none, none)
     rooms = (
@@ -152,15 +166,18 @@ def line_routes() -> list[Route]:
         CardPages(none, none, pages, none, none, none, none),
         SurveyPages(none, none, pages, none, none),
         LinkPages(none, none, pages, none, none),
+        StopPages(none, none, pages, none, none, none),
+        SignupPages(none, pages, none, "", none, none),
+        MailLinkPages(none, none, pages, none),
     )
     return [route for room in rooms for route in room.routes()]
 
 
-def test_the_readme_has_the_paths_of_line_and_no_others() -> None:
+def test_the_readme_has_the_paths_of_pages_and_no_others() -> None:
     """Each with its methods; HEAD is a GET without a body."""
-    served = {(route.method, route.path) for route in line_routes() if route.method != "HEAD"}
+    served = {(route.method, route.path) for route in page_routes() if route.method != "HEAD"}
     row = r"\| ((?:`[A-Z]+`, )*)`([A-Z]+) (/[a-z]+/\{\w+\})` \|"
-    public = README.read_text().partition("\n| public, ")[2].partition("\n| metrics, ")[0]
+    public = README.read_text().partition("\n| public, ")[2].partition("\n| mail, ")[0]
     told = {
         (method, path)
         for others, last, path in re.findall(row, public)
@@ -169,11 +186,11 @@ def test_the_readme_has_the_paths_of_line_and_no_others() -> None:
     assert told == served
 
 
-def test_the_proxy_passes_on_every_path_of_line() -> None:
+def test_the_proxy_passes_on_every_path_of_pages() -> None:
     """The sample for nginx has a place for each."""
     places = re.findall(r"^ *location (?:(~) )?(\S+) \{", OPERATE.read_text(), re.MULTILINE)
     assert len(places) > 3
-    for route in line_routes():
+    for route in page_routes():
         matching = [
             place
             for kind, place in places
@@ -216,10 +233,18 @@ def test_calls_that_the_pages_name_are_there() -> None:
     assert wrong == []
 
 
-def test_requests_of_the_api_s_page_are_right() -> None:
+@pytest.mark.parametrize("page", [ROOT / "docs/api.md", MAIL], ids=name_of)
+def test_requests_of_the_pages_are_right(page: Path) -> None:
     """Each sample for curl asks for a call that is there, with a body that it takes."""
-    page = (ROOT / "docs/api.md").read_text().replace("\\\n", " ")
-    samples = re.findall(r"^(?:\$ )?(curl .*?)(?=\n```|\n\n|\n\$)", page, re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^ {3}", "", page.read_text(), flags=re.MULTILINE)  # samples in lists
+    text = (
+        text.replace("\\\n", " ")
+        .replace("curl $api", "curl /api/v1")
+        .replace(" $api/", " /api/v1/")
+    )
+    samples = re.findall(
+        r"^(?:\$ )?(curl .*?)(?=\n```|\n\n|\n\$|\n\w+ )", text, re.MULTILINE | re.DOTALL
+    )
     assert len(samples) >= 5
     for sample in samples:
         words = shlex.split(sample)
@@ -355,3 +380,51 @@ def test_the_first_shop_of_line_can_be_applied(
     wanted = provisioning.read([Path("shop.toml")], {}).wanted
     [channel] = [entity for entity in wanted if isinstance(entity, Channel)]
     assert (channel.staff_secret, channel.bot_user_id) == ("4812", "")
+
+
+def test_the_first_list_of_mail_can_be_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Configuration and provisioning file of "the first list" pass `gateway check` without a word,
+    and its sample of recipients is one that can be taken in, line by line.
+    """
+    settings, lists = toml_blocks(MAIL)
+    (tmp_path / "config.toml").write_text(settings)
+    (tmp_path / "list.toml").write_text(lists)
+    (tmp_path / "secrets").mkdir()
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    )
+    (tmp_path / "secrets/acme.dkim").touch(mode=0o600)
+    (tmp_path / "secrets/acme.dkim").write_bytes(key)
+    monkeypatch.setattr("os.environ", {})
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "list.toml"]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out == "fine: config.toml, list.toml\n"
+    wanted = provisioning.read([Path("list.toml")], {}).wanted
+    [mail_list] = [entity for entity in wanted if isinstance(entity, MailList)]
+    [sample] = re.findall(r"^ *```csv\n(.*?)^ *```", MAIL.read_text(), re.DOTALL | re.MULTILINE)
+    data = re.sub(r"^ +", "", sample, flags=re.MULTILINE).encode()
+    layout = examined([data], mail_list.attributes)
+    assert layout.states_consent
+    now = 1_800_000_000_000_000
+    lines = [
+        checked_line(row, mail_list, now, states_consent=True) for row in rows_of([data], layout)
+    ]
+    assert [(line.line, line.fault) for line in lines] == [(2, None), (3, None)]
+
+
+def test_the_page_of_mail_has_its_states_and_lanes() -> None:
+    """Each state of a campaign and of a mail has its row, and each lane its pace."""
+    text = MAIL.read_text()
+    for state in (*campaigns.TRANSITIONS, *get_args(SendState)):
+        assert re.search(rf"^\| `{state}` \| ", text, re.MULTILINE), state
+    told: dict[str, tuple[str, str]] = {}
+    for names, rate, at_once in re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| (no bound|\d+) \| (no bound|\d+) \|$", text, re.MULTILINE
+    ):
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", names), (rate, at_once))
+    assert told == {
+        lane: (f"{pace.a_second or 'no bound'}", f"{pace.at_once or 'no bound'}")
+        for lane, pace in PACES.items()
+    }

@@ -5,19 +5,21 @@ A table in the code is the truth, its page is for people: a test holds the two e
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from gateway.config import SECTIONS, Section
 from gateway.domain.calls import TRANSITIONS
+from gateway.domain.mail import campaigns
 from gateway.provisioning import TABLES
 from gateway.tomlfile import Key, Wrong, shown
 from metrics.registry import page as metrics_page
 
 ROOT = Path(__file__).parents[2]
 FLOW = ROOT / "docs/flow.md"
+MAIL = ROOT / "docs/mail.md"
 
 _DIAGRAM = re.compile(r"(?<=<!-- made of the state table -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
@@ -27,11 +29,29 @@ def flow() -> str:
     return _DIAGRAM.sub(lambda _: f"```mermaid\n{diagram()}```\n", FLOW.read_text())
 
 
+def mail() -> str:
+    """``docs/mail.md``, likewise, with that of campaigns."""
+    return _DIAGRAM.sub(lambda _: f"```mermaid\n{campaign_diagram()}```\n", MAIL.read_text())
+
+
 def diagram() -> str:
-    """The state table as a Mermaid diagram."""
-    steps = [f"{a} --> {b}: {why}" for a, to in TRANSITIONS.items() for b, why in to.items()]
-    begins, ends = next(iter(TRANSITIONS)), [state for state, to in TRANSITIONS.items() if not to]
-    lines = [f"[*] --> {begins}: the voice webhook", *steps, *(f"{end} --> [*]" for end in ends)]
+    """The state table of calls as a Mermaid diagram."""
+    return _drawn("the voice webhook", TRANSITIONS)
+
+
+def campaign_diagram() -> str:
+    """That of campaigns."""
+    reasons = {
+        state: {to: event for event, to in events.items()}
+        for state, events in campaigns.TRANSITIONS.items()
+    }
+    return _drawn("create", reasons)
+
+
+def _drawn(first: str, table: Mapping[Any, Mapping[Any, str]]) -> str:
+    steps = [f"{a} --> {b}: {why}" for a, to in table.items() for b, why in to.items()]
+    begins, ends = next(iter(table)), [state for state, to in table.items() if not to]
+    lines = [f"[*] --> {begins}: {first}", *steps, *(f"{end} --> [*]" for end in ends)]
     return "stateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines)
 
 
@@ -136,8 +156,6 @@ key, its value and what to write instead.
   and names no key is an error; only `GATEWAY_TEST_…` is left alone.
 - A secret has two forms: the key itself, or `<key>_file`, the name of a file that holds it. Give
   one of the two. Nobody but the file's owner may have rights on it (mode 0600 or 0400).
-- `[smtp]` and `[smtp_in]` are read and checked. The services behind them come with later releases:
-  this release starts nothing for them.
 - Prefer the defaults of `[storage] durability`, `[http]` and `[retention]` until you know a reason.
 """
 
@@ -157,6 +175,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/configuration.md": configuration,
     ROOT / "docs/metrics.md": metrics_page,
     FLOW: flow,
+    MAIL: mail,
 }
 
 if __name__ == "__main__":
