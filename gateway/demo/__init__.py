@@ -1,19 +1,24 @@
 """The demonstration: the real daemon in its own process, and platforms that are played to it.
 
-At its end it compares, call by call and friend by friend, what the platforms did with what the
-store holds.
+At its end it compares, call by call, friend by friend and mail by mail, what the platforms did with
+what the store holds.
 """
 
 import asyncio
+import contextlib
 import secrets
 import signal
+from datetime import datetime
 from pathlib import Path
 
 from gateway import main as wiring
 from gateway.demo import daemon, summary
 from gateway.demo.cast import cast, ids_of, secrets_of
-from gateway.demo.folder import prepare
+from gateway.demo.folder import TOKYO, prepare
+from gateway.demo.mail import post
+from gateway.demo.mail_cast import mail_cast, zone_of
 from gateway.demo.show import Show
+from gateway.main.mail_world import NameServer, signing_key
 from gateway.main.platform import Delivery, Platform
 
 _FOLDER = Path("var/demo")
@@ -30,23 +35,31 @@ async def _demo(seconds: int | None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
     delivery = Delivery(duplicates=0.1, disorder=0.1)
-    async with Platform(seed=secrets.randbelow(2**32), delivery=delivery) as platform:
+    lists = mail_cast(datetime.now(TOKYO).date().isoformat())
+    async with contextlib.AsyncExitStack() as stack:
+        seed = secrets.randbelow(2**32)
+        platform = await stack.enter_async_context(Platform(seed=seed, delivery=delivery))
         shops = cast(platform)
+        keys = {each.id: await asyncio.to_thread(signing_key) for each in lists}
+        records = {id_: record for id_, (_, record) in keys.items()}
+        dns = await stack.enter_async_context(NameServer(zone_of(lists, records)))
+        files = secrets_of(shops) | {f"{id_}.pem": pem for id_, (pem, _) in keys.items()}
         config = await asyncio.to_thread(
-            prepare, _FOLDER, platform.url, ids_of(shops), secrets_of(shops)
+            prepare, _FOLDER, platform.url, dns.address, ids_of(shops), files
         )
         platform.reachable[config.public_url] = wiring.address_of(config)
         for shop in shops:
             shop.account.webhook_url = f"{config.public_url}/line/{shop.id}"
-        async with daemon.running(config, _FOLDER) as process:
-            show = await asyncio.to_thread(Show, config, platform, shops)
-            await asyncio.to_thread(show.welcome, _FOLDER, endless=seconds is None)
-            if seconds is not None:
-                # What runs at the end takes some seconds more to be over.
-                loop.call_later(max(1.0, seconds - min(5.0, seconds / 3)), end.set)
-            await show.play(end)
-            faults = await show.compared()
-            code = await daemon.stopped(process)
+        mails = await stack.enter_async_context(post(config, lists, seed))
+        process = await stack.enter_async_context(daemon.running(config, _FOLDER))
+        show = await asyncio.to_thread(Show, config, platform, shops, mails)
+        await asyncio.to_thread(show.welcome, _FOLDER, endless=seconds is None)
+        if seconds is not None:
+            # What runs at the end takes some seconds more to be over.
+            loop.call_later(max(1.0, seconds - min(5.0, seconds / 3)), end.set)
+        await show.play(end)
+        faults = await show.compared()
+        code = await daemon.stopped(process)
     if code != 0:
         faults.append(f"the daemon did not stop cleanly (exit {code})")
     summary.verdict(show.maybe, faults)

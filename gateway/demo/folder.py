@@ -14,6 +14,7 @@ from gateway import config as configuration
 from gateway import main as wiring
 from gateway import provisioning
 from gateway.config import Config
+from gateway.demo.mail_cast import BOUNCES
 from gateway.usecases.provisioning import difference
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -38,21 +39,34 @@ auth_token_file = "auth_token"
 [line]
 api_url = "{platform}"
 data_api_url = "{platform}"
+[smtp]
+relay = "127.0.0.1:{sink}"
+dns = "{dns}"
+tls = "off"
+[smtp_in]
+listen = "127.0.0.1:{inbound}"
+domain = "{domain}"
 """
 
 
 def prepare(
-    folder: Path, platform: str, ids: Mapping[str, str], secret: Mapping[str, str]
+    folder: Path,
+    platform: str,
+    dns: tuple[str, int],
+    ids: Mapping[str, str],
+    secret: Mapping[str, str],
 ) -> Config:
     """A new store with the sample advertisers; what a former demo left is removed.
 
-    ``platform`` is the address of the simulated one, ``ids`` what it calls the channels, and
-    ``secret`` what is only for their owner to read, by file.
+    ``platform`` is the address of the simulated one, ``dns`` that of the simulated name server,
+    ``ids`` what the platform calls the channels, and ``secret`` what is only for their owner to
+    read, by file.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    ports = _free_ports(public=8080, admin=8081, metrics=9464)
-    (folder / "config.toml").write_text(_CONFIG.format(**ports, platform=platform))
+    ports = _free_ports(public=8080, admin=8081, metrics=9464, sink=2525, inbound=8025)
+    places = {"platform": platform, "dns": "{}:{}".format(*dns), "domain": BOUNCES}
+    (folder / "config.toml").write_text(_CONFIG.format(**ports, **places))
     for name, value in {"auth_token": secrets.token_hex(16), **secret}.items():
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(value)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from gateway import main as wiring
 from gateway.demo.folder import TOKYO
+from gateway.domain.mail.addresses import masked_address
 from gateway.domain.values import known_caller, masked
 
 _ORDER = {"voice": "ringing", "leg.ringing": "connecting", "leg.in-progress": "talking"}
@@ -39,6 +40,10 @@ class Screen:
     def shop(self, shop: str, what: str, detail: str = "") -> None:
         """A shop did something."""
         self._line(shop, "", what, detail)
+
+    def reader(self, shop: str, address: str, what: str, detail: str = "") -> None:
+        """Somebody on a mail list did something."""
+        self._line(shop, masked_address(address), what, detail)
 
     def _line(self, whose: str, who: str, what: str, detail: str) -> None:
         now = datetime.now(TOKYO).strftime("%H:%M:%S")

@@ -16,6 +16,8 @@ from gateway.demo.cast import Shop
 from gateway.demo.compare import Comparison
 from gateway.demo.daemon import LOG, PATIENCE
 from gateway.demo.friends import Friends
+from gateway.demo.mail import MailShow, Post
+from gateway.demo.mail_staff import MailStaff
 from gateway.demo.phones import Phones
 from gateway.demo.screen import Screen
 from gateway.demo.staff import Staff
@@ -28,7 +30,9 @@ from gateway.ports import CallRecord
 class Show:
     """Everybody who plays."""
 
-    def __init__(self, config: Config, platform: Platform, shops: Sequence[Shop]) -> None:
+    def __init__(
+        self, config: Config, platform: Platform, shops: Sequence[Shop], mails: Post
+    ) -> None:
         self._config = config
         self._platform = platform
         self._shops = shops
@@ -42,12 +46,15 @@ class Show:
             api=api,
             token=self._token("staff"),
         )
-        self._staff = Staff(platform, shops, self._screen, api=api, token=self._token("manager"))
+        token = self._token("manager")
+        self._staff = Staff(platform, shops, self._screen, api=api, token=token)
+        desk = MailStaff(platform.session, mails.shops, self._screen, api=api, token=token)
+        self._mail = MailShow(mails, desk, self._screen)
         self._friends = Friends(shops, self._phones, self._screen, platform.ids.seed)
         self._called: list[wiring.Played] = []
         self._calls: list[CallRecord] = []
         self.maybe: list[str] = []
-        """Messages of which the gateway cannot know whether they arrived."""
+        """Messages and mails of which the gateway cannot know whether they arrived."""
 
     def welcome(self, folder: Path, *, endless: bool) -> None:
         """Say where everything is, and how to log in."""
@@ -75,6 +82,7 @@ class Show:
                 called = tasks.create_task(calls.play(self._config, self._screen, end))
                 tasks.create_task(self._friends.play(end))
                 tasks.create_task(self._staff.play(end))
+                tasks.create_task(self._mail.play(end))
                 tasks.create_task(trouble(self._platform, self._screen, end))
         except ExceptionGroup as group:  # of all who play; what else is in it is our own fault
             if group.split(aiohttp.ClientError)[1] is not None:
@@ -109,8 +117,9 @@ class Show:
         summary.webhooks("calls", len(posts), sum(posts), advertisers)
         posts = [post.duplicate for post in self._platform.posts]
         summary.webhooks("messages", len(posts), sum(posts), comparison.messages.received)
-        self.maybe = comparison.messages.maybe
-        return [*calls.compared(self._called, self._calls), *comparison.faults]
+        mail_faults = await self._mail.compared()
+        self.maybe = [*comparison.messages.maybe, *self._mail.maybe]
+        return [*calls.compared(self._called, self._calls), *comparison.faults, *mail_faults]
 
     def _token(self, role: Role) -> str:
         """A token for the shops' advertisers, an operator's for everybody."""

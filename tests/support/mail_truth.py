@@ -24,8 +24,8 @@ _TAKEN = {"sent": (1,), "held": (0, 1), "failed": (0,), "suppressed": (0,)}
 class MailTruth:
     """Both sides, once nothing is under way any more.
 
-    ``stopped`` says who had stopped when: the mails whose stop link was pressed, and the instant
-    at which that was answered.
+    ``stopped`` says who had stopped when: the mails whose stop link was pressed, in order, and the
+    instant at which that was answered.
     """
 
     def __init__(
@@ -89,11 +89,12 @@ class MailTruth:
 
     def wrong_stops(self) -> Iterator[str]:
         """A mail that was begun after its recipient's stop was answered."""
-        stopped = {recipient: at for (_, recipient), at in self._stopped.items()}
+        stopped: dict[int, Instant] = {}
+        for (_, recipient), at in self._stopped.items():
+            stopped.setdefault(recipient, at)  # the first of theirs
         for begun in self._tap.begun:
             which = self._which(begun.sender)
-            at = stopped.get(which[1])
-            if at is not None and at.is_before(begun):
+            if which[1] in stopped and stopped[which[1]].is_before(begun):
                 yield f"{which}: begun after the stop, on connection {begun.connection}"
 
     def wrong_reports(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.support.stores import PATIENCE
@@ -52,8 +52,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def postfix(folder: Path, next_port: int) -> Iterator[int]:
-    """Run one that relays everything to ``next_port``, and its bounces too; yields its port."""
+def postfix(folder: Path, next_port: int, routes: Mapping[str, int] | None = None) -> Iterator[int]:
+    """Run one that relays everything to ``next_port``, and its bounces too, but for what goes to
+    the domains of ``routes``, which have ports of their own; yields its port.
+    """
     port = free_port()
     conf, queue, data = folder / "conf", folder / "queue", folder / "data"
     for each in (conf, queue, data):
@@ -84,6 +86,9 @@ def postfix(folder: Path, next_port: int) -> Iterator[int]:
         "maximal_backoff_time": "2s",
         "queue_run_delay": "1s",
     }
+    if routes:
+        ways = (f"{domain}=smtp:[127.0.0.1]:{to}" for domain, to in routes.items())
+        settings["transport_maps"] = f"inline:{{{', '.join(ways)}}}"
     (conf / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
     (conf / "master.cf").write_text(_MASTER.format(port=port))
     quiet = {**os.environ, "MAIL_CONFIG": str(conf)}

@@ -17,6 +17,9 @@ from adapters.smtp.simulator.reading import Read, read
 
 What = Literal["bounce", "complain", "stop", "open", "click"]
 
+_AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15"
+"""People's programs call themselves so; one that does not is counted as no person."""
+
 _AT_ONCE = 8
 _MOST_WAITING = 1_000
 _REPORTS: tuple[tuple[notices.Report, int], ...] = (
@@ -103,7 +106,9 @@ class Crowd:
 
     async def __aenter__(self) -> "Crowd":
         self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=30), cookie_jar=aiohttp.DummyCookieJar()
+            timeout=aiohttp.ClientTimeout(total=30),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": _AGENT},
         )
         self._hands = [asyncio.create_task(self._act()) for _ in range(_AT_ONCE)]
         return self
