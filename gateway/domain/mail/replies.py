@@ -60,7 +60,7 @@ _BY_CODE: dict[int, BounceClass] = {
     553: "filtered",  # the mailbox's name is not allowed: by syntax or by taste
     556: "host_unknown",
 }
-_AUTHENTICATION = frozenset({530, 534, 535, 538})  # RFC 4954, 4 and 6: whatever the words are
+_AUTHENTICATION = frozenset({530, 534, 535, 538})  # RFC 4954, 4 and 6
 _WITHOUT_REASON: dict[str, BounceClass] = {"rcpt": "filtered", "data": "policy", "end": "policy"}
 _BEFORE_RECIPIENT = frozenset({"connect", "tls", "greeting", "ehlo", "auth", "mail"})
 _ABOUT_RECIPIENT: frozenset[BounceClass] = HARD | {"mailbox_full", "suspended", "filtered"}
@@ -70,10 +70,19 @@ _NAMED = re.compile(r"^ ?<@> ?: ?user unknown")  # KDDI names the address it doe
 _PARTICULAR = (".1.1", ".1.6", ".1.10", ".2.2", ".2.3", ".3.4", "5.4.4", ".7.13")
 _NO_MAIL_AT_ALL = re.compile(r"null ?mx|(?:accept|receive)s? (?:any )?(?:e-?)?mail|no smtp service")
 _UNAVAILABLE = re.compile(r"mailbox (?:is )?(?:currently )?(?:unavailable|not available)")
-_DENIED = re.compile(r"^\W*(?:<@>)?[\W]*(?:access|permission) denied")
+_DENIED = re.compile(r"^\W*(?:<@>|refused)?\W*(?:access|permission) (?:is )?denied")
 _SENT_AWAY = re.compile(r"connection (?:refused|rejected|closed|dropped|denied)")
-_SHUT = re.compile(r"disabled|suspend|locked|frozen|temporar|blocked")  # it can be opened again
+# A local program has no status of its own, and a list's members are not its address.
+_NOT_OF_THEM = re.compile(r"violation|x-unix;|subscri|forger|postmaster")
+_BARE = re.compile(
+    r"(?:recipient|address|user)(?: address)? (?:rejected|refused)(?! (?:by|due|for|as))"
+)
+_AGAIN = re.compile(r"try (?:\w+ )?(?:again|later)")
+_SHUT = re.compile(
+    r"disabled|deactivat|suspend|locked|frozen|temporar|blocked"
+)  # it can be opened again
 _KDDI = frozenset({"ezweb.ne.jp", "au.com"})
+_DOCOMO = frozenset({"docomo.ne.jp", ""})  # empty: nobody tells
 _CODE = re.compile(r"(?<![\w.\[:@-])([245]\d\d)(?![\w.\]@])")
 _STATUS = re.compile(r"(?<![\w.])([245]\.\d{1,3}\.\d{1,3})(?![\w.]|\])")
 
@@ -103,7 +112,9 @@ def classify(
     server's words with or without the codes, ``domain`` the recipient's.
     """
     words = plain(text)
-    found = "policy" if code in _AUTHENTICATION else class_of(words)
+    found = class_of(words)
+    if code in _AUTHENTICATION and found not in ("throttled", "spam"):
+        found = "policy"
     if found is None or _says_little(words, found, enhanced):
         figures = _by_figures(stage, code, enhanced, words, domain, found_nothing=found is None)
         found = figures or found
@@ -120,10 +131,11 @@ def classify(
 
 def _says_little(words: str, found: BounceClass, enhanced: str) -> bool:
     """Whether a refusal in general words carries a status that is particular."""
+    if found == "filtered" and enhanced == "5.1.1":
+        return bool(_BARE.search(words))
     return (
         found in ("blocked", "policy", "expired", "system")
-        and "violation" not in words
-        and "x-unix;" not in words  # a local program has no status of its own
+        and not _NOT_OF_THEM.search(words)
         and enhanced.endswith(_PARTICULAR)
     )
 
@@ -135,6 +147,8 @@ def _may_be_filter(stage: str, code: int, enhanced: str, words: str, domain: str
     they do. A server that knows nobody of that name says so at RCPT, or in the status 5.1.1; where
     a report tells neither, it stays open, and what is open is not hard.
     """
+    if enhanced[1:] == ".7.1" and _BARE.search(words):
+        return True  # RFC 3463: the site does not want it delivered
     if enhanced[1:] in (".1.1", ".1.0") or not _UNKNOWN.search(words):
         return False
     if stage == "data":
@@ -142,7 +156,7 @@ def _may_be_filter(stage: str, code: int, enhanced: str, words: str, domain: str
         return not _NAMED.search(words)
     if stage:
         return stage == "end"
-    if not code and "user unknown" not in words:
+    if "user unknown" not in words and (not code or domain not in _DOCOMO):
         return False  # docomo's words without a code: a server that speaks of its own users
     return not (domain in _KDDI and _NAMED.search(words))
 
@@ -150,6 +164,8 @@ def _may_be_filter(stage: str, code: int, enhanced: str, words: str, domain: str
 def _by_stage(stage: str, code: int, enhanced: str, words: str, found: BounceClass) -> BounceClass:
     """``found`` in the light of the command that was answered."""
     if stage in _BEFORE_RECIPIENT and (found in _ABOUT_RECIPIENT or found == "spam"):
+        if found == "mailbox_full" and code // 100 == 4:
+            return "system"  # its own disk
         return "blocked"  # nobody was named and nothing sent yet: it is about us (RFC 5321, 3.3)
     if stage in _BEFORE_RECIPIENT and found == "policy" and _DENIED.search(words):
         return "blocked"
@@ -159,7 +175,7 @@ def _by_stage(stage: str, code: int, enhanced: str, words: str, found: BounceCla
     if found == "expired" and answered and stage != "end" and _SENT_AWAY.search(words):
         return "blocked"  # a server that can say so was reached
     if found == "filtered" and code // 100 == 4:
-        return "system" if _UNAVAILABLE.search(words) else found
+        return "system" if _UNAVAILABLE.search(words) or _AGAIN.search(words) else found
     return found
 
 
@@ -173,12 +189,19 @@ def _by_figures(
     if domain == "googlegroups.com":
         return "blocked"  # it does not tell a group that is gone from one that is closed
     detail = enhanced.partition(".")[2]
-    if _UNAVAILABLE.search(words) and code in (0, 550) and detail in ("", "0.0", "1.0", "2.0", "5.0"):
+    if (
+        _UNAVAILABLE.search(words)
+        and code in (0, 550)
+        and detail in ("", "0.0", "1.0", "2.0", "5.0")
+    ):
         return "blocked" if stage == "mail" else "user_unknown"  # RFC 5321, 4.2.3: 550's own words
     if named := _BY_STATUS.get(detail):
         return named
     weak = _weakly(stage, code, detail)
-    hint = loosely(words) if found_nothing and (code or enhanced) else None
+    if not code and detail in ("", "0.0"):
+        # A reply that only asks for another try is quoted bare once the tries are over.
+        return "expired" if _AGAIN.search(words) else None
+    hint = loosely(words) if found_nothing else None
     if weak == "blocked" and hint not in _ABOUT_MAIL:
         return weak
     return hint or weak
@@ -190,6 +213,9 @@ def _weakly(stage: str, code: int, detail: str) -> BounceClass | None:
         return subject
     if stage in _BEFORE_RECIPIENT and code // 100 == 5 and _BY_CODE.get(code) != "policy":
         return "blocked"
-    if code in (550, 554):
-        return _WITHOUT_REASON.get(stage)
-    return _BY_CODE.get(code)
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    # Of a code that RFC 5321 does not have, its first figure counts (4.2.1).
+    return (
+        "system" if code // 100 == 4 else _WITHOUT_REASON.get(stage) if code // 100 == 5 else None
+    )

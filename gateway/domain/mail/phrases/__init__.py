@@ -11,16 +11,21 @@ Sources by their short names: RFC numbers; ``postfix`` (smtpd(8) and its daemons
 (the codes of Exchange's reports and of Outlook.com's postmaster site), ``google`` (Gmail's SMTP
 error reference), ``yahoo`` (its postmaster's error codes), ``apple``, ``au`` and ``docomo`` (the
 carriers' replies), ``gateways`` (Proofpoint, Mimecast, Barracuda, IronPort, Trend Micro, Symantec),
-``common`` (the same words in many servers).
+``netease``, ``yandex``, ``daum``, ``naver``, ``web.de`` and ``gmx`` (their help pages and replies),
+``common`` (the same words in many servers). What other languages say stands in ``languages``, and
+single words, for where no phrase is found, in ``loose``.
 """
 
+from gateway.domain.mail.phrases.limits import LIMITS
 from gateway.domain.mail.phrases.loose import LOOSE
 from gateway.domain.mail.phrases.mails import MAILS
+from gateway.domain.mail.phrases.platforms import PLATFORMS
 from gateway.domain.mail.phrases.recipients import RECIPIENTS
 from gateway.domain.mail.phrases.rule import Rule
+from gateway.domain.mail.phrases.senders import SENDERS
 from gateway.domain.mail.phrases.servers import SERVERS
 
-RULES: tuple[Rule, ...] = (*MAILS, *RECIPIENTS, *SERVERS)
+RULES: tuple[Rule, ...] = (*PLATFORMS, *LIMITS, *SENDERS, *MAILS, *RECIPIENTS, *SERVERS)
 """In the order in which they are asked."""
 
 __all__ = ["LOOSE", "RULES", "Rule"]

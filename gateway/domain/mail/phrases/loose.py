@@ -21,25 +21,31 @@ LOOSE: tuple[Rule, ...] = (
         "throttled",
         "common",
         (
-            r"\brates?\b|throttl|too many|too much|excessive|concurren|simultaneous|frequen|flood"
-            r"|volume|bulk|slow down",
+            (
+                r"\brates?\b|throttl|too many|too much|excessive|concurren|simultaneous|frequen"
+                r"|flood|volume|bulk|slow down"
+            ),
         ),
     ),
     Rule(
         "suspended",
         "common",
         (
-            r"disabled|suspend|inactiv|deactivat|frozen|dormant|\blocked\b|\bclosed\b(?! connection)"
-            r"|terminated|discontinued|cancell?ed|not active",
+            (
+                r"disabled|suspend|inactiv|deactivat|frozen|dormant|\blocked\b|\bclosed\b(?! "
+                r"connection)|terminated|discontinued|cancell?ed|not active"
+            ),
         ),
     ),
     Rule(
         "policy",
         "common",
         (
-            r"\bspf\b|dkim|dmarc|authenticat|polic(?:y|ies)|\btls\b|relay|\bhelo\b|\behlo\b|ptr\b"
-            r"|syntax|\brfc|command|credential|spoof|forg(?:ed|ery)|signature|security|complian"
-            r"|malformed|header",
+            (
+                r"\bspf\b|dkim|dmarc|authenticat|polic(?:y|ies)|\btls\b|relay|\bhelo\b|\behlo\b"
+                r"|ptr\b|syntax|\brfc|command|credential|spoof|forg(?:ed|ery)|signature"
+                r"|security|complian|malformed|header"
+            ),
         ),
     ),
     Rule(
@@ -51,13 +57,25 @@ LOOSE: tuple[Rule, ...] = (
         "user_unknown",
         "common",
         (
-            rf"(?:{WHO}|e-?mail|login|member|name|\bid)\b.{{0,80}}\b(?:unknown|not exist|n't exist"
-            rf"|nonexist|non-exist|invalid|not found|incorrect|undeliverable|no longer|unrecogni|wrong"
-            rf"|mis-?spel|unallocated|not valid|removed|deleted|unassigned|bad)",
-            r"\b(?:un|not )known\b|\bnot exists?\b|(?:does|do|is|dos)n'?t exist|\bnonexist|\bnot found\b",
-            r"nie istnieje|neexistuje|non esiste|n[aã]o existe|no existe|n'existe pas|existiert nicht",
-            rf"\b(?:unknown|no such|nonexist\w*|non-exist\w*|invalid|incorrect|undeliverable|wrong"
-            rf"|unrecogni\w*|no valid|bad|undefined|unassigned)\b.{{0,30}}\b(?:{WHO}|login|member|name)",
+            (
+                rf"(?:{WHO}|e-?mail|login|member|name|\bid)\b.{{0,80}}\b(?:unknown|not exist"
+                rf"|n't exist|nonexist|non-exist|invalid|not found|incorrect|undeliverable|no "
+                rf"longer|unrecogni|wrong|mis-?spel|unallocated|not valid|removed|deleted"
+                rf"|unassigned|bad)"
+            ),
+            (
+                r"\b(?:un|not )known\b|\bnot exists?\b|(?:does|do|is|dos)n'?t exist|\bnonexist"
+                r"|\bnot found\b|\bnot (?:in )?use"
+            ),
+            (
+                r"nie istnieje|neexistuje|non esiste|n[aã]o existe|no existe|n'existe pas"
+                r"|existiert nicht"
+            ),
+            (
+                rf"\b(?:unknown|no such|nonexist\w*|non-exist\w*|invalid|incorrect"
+                rf"|undeliverable|wrong|unrecogni\w*|no valid|bad|undefined"
+                rf"|unassigned)\b.{{0,30}}\b(?:{WHO}|login|member|name)"
+            ),
         ),
     ),
     Rule(
@@ -69,16 +87,21 @@ LOOSE: tuple[Rule, ...] = (
         "expired",
         "common",
         (
-            r"time-?out|timed|connection|retry|retries|\bdns\b|lookup|network|\broute|routing|loop"
-            r"|\bhops?\b|socket|greeting|handshake|no answer|defer|delay|attempts",
+            (
+                r"time-?out|timed|connection|retry|retries|\bdns\b|lookup|network|\broute"
+                r"|routing|loop|\bhops?\b|socket|greeting|handshake|no answer|defer|delay"
+                r"|attempts"
+            ),
         ),
     ),
     Rule(
         "system",
         "common",
         (
-            r"\berror|fail(?:ed|ure)|temporar|unavailable|internal|resource|config|database|disk"
-            r"|memory|overload|maintenance|trouble|problem|later\b",
+            (
+                r"\berror|fail(?:ed|ure)|temporar|unavailable|internal|resource|config|database"
+                r"|disk|memory|overload|maintenance|trouble|problem|busy|try again|later\b"
+            ),
         ),
     ),
 )

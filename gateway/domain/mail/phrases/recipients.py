@@ -13,7 +13,10 @@ RECIPIENTS: tuple[Rule, ...] = (
             r"point(?:s|ed|ing)? (?:back )?to (?:the )?(?:local ?host|me\b|myself|us\b|itself)",
             r"could not complete (?:\w+ ){0,3}callout|no such (?:file|directory|device)",
             r"maildir (?:delivery|failed|error)|on maildir|to maildir|dot-?lock|command time limit",
-            r"homedir|(?:can't|cannot|could not|unable to) (?:open|create|lock) (?:\w+ )?mailbox",
+            (
+                r"homedir|(?:can't|cannot|could not|unable to) (?:open|create|lock) (?:\w+ "
+                r")?(?:mailbox|file)"
+            ),
         ),
     ),
     # --- accounts that are shut
@@ -64,8 +67,8 @@ RECIPIENTS: tuple[Rule, ...] = (
         "resolver(3) TRY_AGAIN, as postfix, exim and sendmail report it",
         (
             r"host not found, try again|temporary failure in name resolution",
-            r"host name lookup failure|name server (?:timeout|failure)",
-            r"(?:dns|mx|host|domain) lookup (?:deferred|timed out|timeout)",
+            r"not reachable within|host name lookup failure|name server (?:timeout|failure)",
+            r"(?:dns|mx|host|domain) lookup (?:deferred|timed out|timeout|error)",
         ),
     ),
     # --- it is the mailbox, not the domain, that takes no mail
@@ -74,9 +77,9 @@ RECIPIENTS: tuple[Rule, ...] = (
         "RFC 3463 x.2.0; common",
         (
             (
-                r"(?:user|recipient|mailbox|account|address|<@>)(?: [\w-]+){0,3} (?:cannot|can't|unable to"
-                r"|does not|doesn't|not able to|is not|may not) (?:\w+ )?(?:receiv\w+|accept\w*) "
-                r"(?:\w+ )?(?:e-?mails?|mails?|messages?)\b"
+                r"(?:user|recipient|mailbox|account|address|<@>)(?: [\w-]+){0,3} (?:cannot"
+                r"|can't|unable to|does not|doesn't|not able to|is not|may not) (?:\w+ "
+                r")?(?:receiv\w+|accept\w*) (?:\w+ )?(?:e-?mails?|mails?|messages?)\b"
             ),
         ),
     ),
@@ -88,16 +91,17 @@ RECIPIENTS: tuple[Rule, ...] = (
             r"null ?mx",
             (
                 r"(?:does not|doesn't|not|never) (?:\w+ )?(?:accept|receive)s? (?:any "
-                r")?(?:e-?mail|mail)s?\b(?=\W*$|[.,;:()]| (?:at all|any ?more|here|according|anyway"
-                r"|for (?:this|that|the|any)|under any|whatsoever|\())(?! for this (?:user|recipient))"
+                r")?(?:e-?mail|mail)s?\b(?=\W*$|[.,;:()]| (?:at all|any ?more|here|according"
+                r"|anyway|for (?:this|that|the|any)|under any|whatsoever|\())(?! for this "
+                r"(?:user|recipient))"
             ),
             r"no smtp service|no (?:mx|mail exchanger?)s? (?:record|found|host|for|or)",
             r"no mail ?hosts?\b|couldn't find a mail exchanger|no mail(?:host| server| hub)",
             r"not (?:configured|set up) to (?:accept|receive) (?:e-?)?mail",
             r"mx (?:\w+ ){0,3}(?:lookup failure|invalid|points? to)|mail not accepted here",
             (
-                r"(?:has no|without|not have)(?: an?y?)? (?:\w+ )?(?:mx\b|mail exchanger|mail server"
-                r"|mailserver)"
+                r"(?:has no|without|not have)(?: an?y?)? (?:\w+ )?(?:mx\b|mail exchanger|mail "
+                r"server|mailserver)"
             ),
             r"(?:invalid|bad|broken|illegal) mx\b|not used for (?:e-?)?mail",
             r"no match\w* (?:to|for|in) (?:name ?server|dns)",
@@ -109,10 +113,10 @@ RECIPIENTS: tuple[Rule, ...] = (
         (
             (
                 r"(?:host|domain|site|system|name|node|server|machine)(?: or domain)?(?: "
-                r"name)?(?: \S+){0,4}? (?:unknown|not found|does(?: not|n't) exist|do(?:es)? not "
-                r"exist|not exist|couldn't be found|could not be found|not known|cannot be "
-                r"(?:found|resolved)|non-?exist[ae]nt|not resolved|no longer exists?|has expired|not "
-                r"(?:a )?(?:valid|registered))"
+                r"name)?(?: \S+){0,4}? (?:unknown|not found|does(?: not|n't) exist|do(?:es)? "
+                r"not exist|not exist|couldn't be found|could not be found|not known|cannot be "
+                r"(?:found|resolved)|non-?exist[ae]nt|not resolved|no longer exists?|has "
+                r"expired|not (?:a )?(?:valid|registered))"
             ),
             r"nxdomain",
             (
@@ -140,19 +144,19 @@ RECIPIENTS: tuple[Rule, ...] = (
             rf"{WHO}(?:s|\(s\))?(?: \S+){{0,2}}? unknown\b",
             rf"unknown (?:or \w+ )?(?:\w+ )?{WHO}",
             (
-                rf"(?:invalid|illegal|non-?exist[ae]nt|no such|bad|undefined|unrecogni[sz]ed|wrong"
-                rf"|incorrect|undeliverable|unroutable|not a valid|no valid|no|inexistent"
-                rf"|unavailable|unresolvable) (?:\w+ ){{0,2}}?{WHO}\b(?! (?:\w+ ){{0,3}}(?:rejected|refused"
-                rf"|full))"
+                rf"(?:invalid|illegal|non-?exist[ae]nt|no such|bad|undefined|unrecogni[sz]ed"
+                rf"|wrong|incorrect|undeliverable|unroutable|not a valid|no valid|no|inexistent"
+                rf"|unavailable|unresolvable) (?:\w+ ){{0,2}}?{WHO}\b(?! (?:\w+ "
+                rf"){{0,3}}(?:rejected|refused|full))"
             ),
             (
                 rf"{WHO}(?:\(s\)|s)?[\s:]?(?:[^\s.]+ ){{0,8}}?(?:does not (?:seem to )?exist"
-                rf"|doesn't exist|do(?:es)? not (?:currently )?exist|not exists?|no exist|not ok\b"
-                rf"|not found|wasn't found|isn't found|not known|not (?:a )?valid|invalid\b|not "
-                rf"recogni[sz]ed|not listed|couldn't be found|could not be found|cannot be found"
-                rf"|can't be found|not be found|no longer exists?|non-?exist[ae]nt|not here|is bogus"
-                rf"|not on this|not in (?:the |our )?(?:directory|database|address book|system"
-                rf"|list)|(?:was |were |is |are )?undeliverable)"
+                rf"|doesn't exist|do(?:es)? not (?:currently )?exist|not exists?|no exist|not "
+                rf"ok\b|not found|wasn't found|isn't found|not known|not (?:a )?valid|invalid\b"
+                rf"|not recogni[sz]ed|not listed|couldn't be found|could not be found|cannot be "
+                rf"found|can't be found|not be found|no longer exists?|non-?exist[ae]nt|not "
+                rf"here|is bogus|not on this|not in (?:the |our )?(?:directory|database|address "
+                rf"book|system|list)|(?:was |were |is |are )?undeliverable)"
             ),
         ),
     ),
@@ -161,12 +165,21 @@ RECIPIENTS: tuple[Rule, ...] = (
         "the same, said otherwise: qmail-local, exim, courier, microsoft, yahoo, google, aol",
         (
             r"no mailbox (?:here )?by that name|no such (?:\w+ )?(?:user|person|mailbox|here)",
-            r"no such (?:\w+ )?(?:id|login|entry|member|object|contact|e-?mail|mail account|inbox)\b",
+            (
+                r"no record of|problem with the e-?mail address|no such (?:\w+ )?(?:id|login"
+                r"|entry|member|object|contact|e-?mail|mail account|inbox)\b"
+            ),
             r"unable to (?:validate|verify) (?:\w+ ){0,2}(?:recipient|user|mailbox|address)",
             r"not found in (?:the |our )?(?:ldap|directory|database|user)",
             r"not have (?:an?y? )?(?:\w+ ){0,2}(?:e-?mail|mailbox|account|delivery point)\b",
-            r"(?:recipient|user|address) (?:address )?(?:verif|valid)\w*(?: \w+){0,3} (?:fail|problem|error)",
-            r"fail\w* (?:recipient|user) (?:verif|valid)|validrcptto|mailbox unavailable or (?:access|not)",
+            (
+                r"(?:recipient|user|address) (?:address )?(?:verif|valid)\w*(?: \w+){0,3} "
+                r"(?:fail|problem|error)"
+            ),
+            (
+                r"fail\w* (?:recipient|user) (?:verif|valid)|validrcptto|mailbox unavailable or "
+                r"(?:access|not)"
+            ),
             (
                 r"(?:cannot|can't|can not|don't|do not) (?:deliver|accept|handle) (?:e-?)?mail for "
                 r"(?:<@>|th(?:is|at) (?:user|recipient|address|person|mailbox))"
@@ -205,9 +218,9 @@ RECIPIENTS: tuple[Rule, ...] = (
             r"recipient (?:\S+ ){0,2}(?:cannot|could not|can't) be verified",
             r"not listed in (?:\w+ ){0,3}directory|not listed in public",
             (
-                r"(?:not|isn't) (?:in|on|among|part of) (?:\w+ ){0,4}(?:users?|recipients?|mailbox"
-                r"|mailboxes|address|addresses|accounts?)(?: (?:list|table|map|database|directory))?"
-                r"\b"
+                r"(?:not|isn't) (?:in|on|among|part of) (?:\w+ ){0,4}(?:users?|recipients?"
+                r"|mailbox|mailboxes|address|addresses|accounts?)(?: (?:list|table|map|database"
+                r"|directory))?\b"
             ),
             r"(?:not|n't) exists?(?: (?:that|this|such|a|the|any)){0,2} (?:user|account|mailbox)",
         ),
