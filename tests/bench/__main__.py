@@ -13,11 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import layers, servers
+from tests.bench import layers, mail_layers, servers
 from tests.bench.load import CONNECTIONS
+from tests.bench.mail_rows import MailRows
+from tests.bench.mail_sinks import NotInstalledError
 from tests.bench.rows import Bench, Line, Settings
 
-_ROWS = ("voice", "life", "line", "pushes", "past", "memory")
+_MAIL = ("mail", "mail-dkim", "mail-slow")
+_ROWS = ("voice", "life", "line", "pushes", *_MAIL, "past", "memory")
+_LONG = ("mail-million",)  # only where it is named
 
 
 def main() -> int:
@@ -28,15 +32,24 @@ def main() -> int:
         print(f"{name:10} {value}")
     print(flush=True)
     bench = Bench(settings)
+    mails = MailRows(settings, bench.note_holds)
     with servers.on_core(servers.GENERATOR_CORE):
         if given.profile:
-            print(layers.profile(settings, given.profile))
+            if given.profile.startswith("mail"):
+                is_signed = given.profile == "mail-dkim"
+                print(mail_layers.profile(settings, is_signed=is_signed))
+            else:
+                print(layers.profile(settings, given.profile))
             return 0
         lines: list[Line] = []
         for row in [*given.rows, *["node"] * given.node, "holds"]:
-            for line in getattr(bench, row)():
-                lines.append(line)
-                print(_shown(line), flush=True)
+            of = mails if row.startswith("mail") else bench
+            try:
+                for line in getattr(of, row.replace("-", "_"))():
+                    lines.append(line)
+                    print(_shown(line), flush=True)
+            except NotInstalledError as missing:
+                print(f"{row}: not measured: {missing}", flush=True)
     told = {
         "machine": machine,
         "settings": msgspec.to_builtins(settings, enc_hook=str),
@@ -51,7 +64,9 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rows", type=_rows, default=_ROWS, help=f"some of {','.join(_ROWS)}")
+    parser.add_argument(
+        "--rows", type=_rows, default=_ROWS, help=f"some of {','.join((*_ROWS, *_LONG))}"
+    )
     parser.add_argument("--node", action="store_true", help="also beside Node; installs from npm")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round; default: 5")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
@@ -60,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         "--profile",
         nargs="?",
         const="voice",
-        choices=("voice", "line"),
-        help="where a webhook's time goes; default: voice",
+        choices=("voice", "line", "mail", "mail-dkim"),
+        help="where the time goes; default: voice",
     )
     parser.add_argument("--folder", type=Path, default=Path("var/bench"), help="on a real disk")
     parser.add_argument("--json", type=Path, help="default: a file in the folder")
@@ -70,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _rows(text: str) -> Sequence[str]:
     rows = text.split(",")
-    if unknown := set(rows) - set(_ROWS):
+    if unknown := set(rows) - {*_ROWS, *_LONG}:
         raise argparse.ArgumentTypeError(f"no such rows: {', '.join(sorted(unknown))}")
     return rows
 

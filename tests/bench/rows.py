@@ -5,7 +5,7 @@ import sqlite3
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -26,6 +26,10 @@ EVENTS = "SELECT count(*) FROM line_events"
 NOWHERE = "http://127.0.0.1:9"  # where nobody listens
 _BUSY = 0.9  # a generator that works so much of its time is what is measured
 _CROWDED = 0.05  # one that waits so much for its core shares it
+
+
+Holds = Callable[[dict[str, float], dict[str, float]], None]
+"""Takes a daemon's series of before and after a load: how long its loop was held."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -57,7 +61,10 @@ class Line(msgspec.Struct):
     rounds: Sequence[tuple[Measured, Measured]] = ()
 
 
-def _line(what: str, each: Sequence[float], unit: str, sign: Literal["≥", "≤"], bar: float) -> Line:
+def judged(
+    what: str, each: Sequence[float], unit: str, sign: Literal["≥", "≤"], bar: float
+) -> Line:
+    """A line whose figure is held to a bar."""
     figure = statistics.median(each)
     met = figure >= bar if sign == "≥" else figure <= bar
     return Line(what, figure, unit, f"{sign} {bar:g} {unit}", met, each)
@@ -87,7 +94,7 @@ def _compared(
 ) -> tuple[Line, list[tuple[Measured, Measured]]]:
     """The requests a second of two servers, taken in turn."""
     rounds = _in_turn(settings, ours, beside)
-    line = _line(f"{what}: requests/s", [a.rps / b.rps for a, b in rounds], "×", "≥", bar)
+    line = judged(f"{what}: requests/s", [a.rps / b.rps for a, b in rounds], "×", "≥", bar)
     line.ours = _told([a for a, _ in rounds])
     line.beside = f"{beside.name} {_told([b for _, b in rounds])}"
     line.rounds = rounds
@@ -140,7 +147,7 @@ class Bench:
             )
             line.wrong = [*line.wrong, *self._checked(folder, before, ours.metrics(), rounds)]
         yield line
-        yield _line("voice webhook: p99", [a.p99 / b.p99 for a, b in rounds], "×", "≤", 3)
+        yield judged("voice webhook: p99", [a.p99 / b.p99 for a, b in rounds], "×", "≤", 3)
 
     def line(self) -> Iterator[Line]:
         """A LINE webhook with one event: verified, known or new, durable; beside a bare handler.
@@ -163,7 +170,7 @@ class Bench:
             wrong = self._checked(folder, before, ours.metrics(), rounds, EVENTS)
             line.wrong = [*line.wrong, *wrong]
         yield line
-        yield _line("LINE webhook: p99", [a.p99 / b.p99 for a, b in rounds], "×", "≤", 3)
+        yield judged("LINE webhook: p99", [a.p99 / b.p99 for a, b in rounds], "×", "≤", 3)
 
     def pushes(self) -> Iterator[Line]:
         """Messages to friends, from the store to the platform; beside the official package in a
@@ -182,12 +189,12 @@ class Bench:
                         for _ in range(self._settings.rounds)
                     ]
                     what = f"pushes a second, answered after {after_ms} ms"
-                    line = _line(what, [a / b for a, b in rounds], "×", "≥", 1)
+                    line = judged(what, [a / b for a, b in rounds], "×", "≥", 1)
                     line.ours = f"{statistics.median(a for a, _ in rounds):,.0f}/s"
                     peer = statistics.median(b for _, b in rounds)
                     line.beside = f"line-bot-sdk in a loop {peer:,.0f}/s"
                     yield line
-                self._note_holds(before, ours.metrics())
+                self.note_holds(before, ours.metrics())
 
     def life(self) -> Iterator[Line]:
         """Calls told whole, five webhooks each; beside the bare handler."""
@@ -252,20 +259,20 @@ class Bench:
     def memory(self) -> Iterator[Line]:
         """Resident memory and the time to start."""
         with servers.gateway(self._new("idle")) as server:
-            yield _line("memory, idle", [_at_rest(server)], "MB", "≤", 120)
+            yield judged("memory, idle", [_at_rest(server)], "MB", "≤", 120)
         with friends.playing() as platform:
             folder = self._new("channels", shops=platform.shops(), url=platform.url)
             with servers.gateway(folder) as server:
                 platform.greet(server)
                 what = f"memory, {servers.SHOPS} LINE channels, a friend answered"
-                yield _line(what, [_at_rest(server)], "MB", "≤", 190)
+                yield judged(what, [_at_rest(server)], "MB", "≤", 190)
         folder, resident, started = self._new("numbers", MANY), [], []
         for _ in range(self._settings.rounds):
             with servers.gateway(folder) as server:
                 resident.append(_at_rest(server))
                 started.append(server.ready_seconds)
-        yield _line(f"memory, {MANY:,} numbers", resident, "MB", "≤", 300)
-        yield _line(f"start to ready, {MANY:,} numbers", started, "s", "≤", 3)
+        yield judged(f"memory, {MANY:,} numbers", resident, "MB", "≤", 300)
+        yield judged(f"start to ready, {MANY:,} numbers", started, "s", "≤", 3)
 
     def holds(self) -> Iterator[Line]:
         """How long the loop was held under all the loads above."""
@@ -275,7 +282,7 @@ class Bench:
         bounds = sorted(self._holds, key=float)
         bound = next(float(b) for b in bounds if self._holds[b] >= 0.999 * count)
         what = f"loop held, p99.9 of {count:,} samples, at most"
-        yield _line(what, [1000 * bound], "ms", "≤", 20)
+        yield judged(what, [1000 * bound], "ms", "≤", 20)
 
     def _new(
         self, name: str, numbers: int = FEW, shops: Sequence[Channel] = (), url: str = NOWHERE
@@ -294,7 +301,7 @@ class Bench:
         count: str = CALLS,
     ) -> Iterator[str]:
         """What shows that a load was not taken as it should; notes the loop's holds beside."""
-        self._note_holds(before, after)
+        self.note_holds(before, after)
         for series, value in after.items():
             grown = int(value - before.get(series, 0))
             if series.startswith("gateway_spool_events_total") and grown:
@@ -305,7 +312,7 @@ class Bench:
         if (held := counted(folder, count)) != told:
             yield f"{told} were told, the store holds {held}: {count}"
 
-    def _note_holds(self, before: dict[str, float], after: dict[str, float]) -> None:
+    def note_holds(self, before: dict[str, float], after: dict[str, float]) -> None:
         """Add how long the loop was held in the time between."""
         for series, value in after.items():
             if series.startswith("gateway_loop_lag_seconds_bucket"):
