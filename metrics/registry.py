@@ -23,6 +23,7 @@ from gateway.domain.line.sending import Kind as SendKind
 from gateway.domain.line.sending import Result as SendResult
 from gateway.domain.links import Visitor
 from gateway.domain.mail.bounces import BounceClass
+from gateway.domain.mail.signups import Asked
 from gateway.domain.surveys import Result as SurveyResult
 from gateway.errors import Refusal, Trouble
 
@@ -52,12 +53,12 @@ class Metric(msgspec.Struct, frozen=True):
         return PREFIX + self.name
 
 
-_REFUSALS = tuple(Refusal)
-_TROUBLES = tuple(Trouble)
+_REFUSALS, _TROUBLES = tuple(Refusal), tuple(Trouble)
 _NOTES: tuple[str, ...] = get_args(get_type_hints(Noted)["what"])
 _RESULTS: tuple[str, ...] = get_args(Result)
 _BOUNCES = tuple(name for name in get_args(BounceClass) if name != "not_a_bounce")
 _OUTCOMES: tuple[str, ...] = get_args(Outcome)
+_PAUSES = ("bounces", "unwritable", "fault", "check")
 
 _ROUTE: dict[str, tuple[str, ...]] = {"provider": (), "route": ()}
 _ADVERTISER: dict[str, tuple[str, ...]] = {"advertiser": ()}
@@ -330,9 +331,8 @@ METRICS = (
     Metric(
         "mail_signups_total",
         "counter",
-        "Sign-ups by form and by empty mail; limited: too many of an address or a network.",
-        _ADVERTISER
-        | {"result": ("asked", "already", "limited_address", "limited_network", "confirmed")},
+        "Sign-ups by form and empty mail; stopped: who complained, was deleted; limited: too many.",
+        _ADVERTISER | {"result": (*get_args(Asked), "confirmed")},
         scope="advertiser",
     ),
     Metric(
@@ -369,7 +369,7 @@ METRICS = (
     Metric(
         "mail_recipients",
         "gauge",
-        "Addresses that may be mailed, each once however many lists hold it.",
+        "Addresses that may be mailed, each once under a contract, however many lists hold it.",
         _ADVERTISER,
         unit="addresses",
         scope="advertiser",
@@ -377,8 +377,8 @@ METRICS = (
     Metric(
         "mail_campaigns_total",
         "counter",
-        "Campaigns that are over, or were paused: too much came back, or none can be made.",
-        _ADVERTISER | {"result": ("done", "canceled", "paused_for_bounces", "paused_for_fault")},
+        "Campaigns that are over, or were paused: too much came back, some or all cannot be made.",
+        _ADVERTISER | {"result": ("done", "canceled", *(f"paused_for_{why}" for why in _PAUSES))},
         scope="advertiser",
     ),
     Metric(

@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.mail.signups import CONFIRM_SECONDS, KEPT_SECONDS
+from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.main.chores import clean_up
+from gateway.main.mail import overdue
 from gateway.main.parts import in_rounds
 from gateway.ports import Fact, Lane, Transaction
 from tests.support.stores import on_a_loop
+
+_DAY = 86_400 * SECOND
 
 
 def one(tx: Transaction, argument: object) -> tuple[int, tuple[Fact, ...]]:
@@ -80,3 +85,15 @@ async def test_rounds_go_on_until_one_is_not_full_or_its_time_is_over(
     chore = in_rounds(deps, 0, one, given, 3, is_time=lambda now: now < until)
     await chore()
     assert asked == [(now, f"3 ids of {now}") for now in range(rounds)]
+
+
+def test_what_people_said_goes_after_its_time() -> None:
+    """Sign-ups after 30 days, when long nobody can confirm them any more."""
+    now = 1_000 * _DAY
+    assert {job.what: (now - job.before) // _DAY for job in overdue(now, 1127)} == {
+        "consents": 1127,
+        "suppressions": 0,
+        "signups": 30,
+        "imports": 90,
+    }
+    assert CONFIRM_SECONDS < KEPT_SECONDS == 30 * 86_400

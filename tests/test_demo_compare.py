@@ -118,4 +118,4 @@ def test_a_difference_says_what_may_be_ones_own(capsys: pytest.CaptureFixture[st
     summary.verdict([], ["x"])
     assert "What you did yourself" in capsys.readouterr().out
     summary.verdict([], [])
-    assert capsys.readouterr().out == "equal, call by call and friend by friend\n"
+    assert capsys.readouterr().out == "equal, call by call, friend by friend and mail by mail\n"

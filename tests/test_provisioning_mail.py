@@ -235,6 +235,21 @@ def test_a_list_does_not_take_a_mailbox_of_the_server(tmp_path: Path, id_: str) 
     assert problem.endswith(": is a mailbox that every mail server has; write another id")
 
 
+def test_r068_the_contract_of_a_list_lasts(tmp_path: Path) -> None:
+    """Its addresses count under it; another list, or none at all, is what a file may have."""
+    known = list_of(tmp_path, NEWS + 'contract = "prepaid"\n')
+    held: Held = {**HELD, MailList.table: {known.id: known}}
+    for text in (NEWS, NEWS + 'contract = "postpaid"\n'):
+        (problem,) = problems(tmp_path, text, held)
+        assert problem == (
+            'contract = "postpaid": was prepaid, and lasts; keep it, or take another id'
+        )
+    for text in (NEWS + 'contract = "prepaid"\n', NEWS.replace("acme-news", "acme-shop")):
+        assert planned(tmp_path, text, held)
+    gone = '[[mail_list]]\nid = "acme-news"\nremoved = true\n'
+    assert planned(tmp_path, gone, held) == ()
+
+
 def test_r086_the_operator_has_no_list_of_its_own(tmp_path: Path) -> None:
     """It never mails end users on its own account."""
     (problem,) = problems(tmp_path, NEWS.replace('"acme"', '"operator"'))

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from gateway import config as configuration
+from gateway.cli import main
 from gateway.config import Config
 from gateway.domain.effects import Effect
 from gateway.domain.line.channel import Channel
@@ -429,3 +430,11 @@ def test_who_is_told_to_come_again_does_not_rest(monkeypatch: pytest.MonkeyPatch
     store = Behind()
     asyncio.run(_worked(store, _done, lambda: store.settled))
     assert store.claims >= 10
+
+
+def test_the_help_of_the_halt_names_all_that_it_halts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Pushes and mail campaigns; and what goes on."""
+    with pytest.raises(SystemExit):
+        main(["stop-sends", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "halt pushes and mail campaigns within a second; replies and single mails go on" in said

@@ -346,6 +346,7 @@ class Listener:
                 request_id,
                 parameters,
                 pieces,
+                http.remote or "",
             )
             answer = await route.handler(request)
         except Exception as error:  # noqa: BLE001 - whatever failed, the client gets an answer

@@ -41,6 +41,8 @@ class Mail(msgspec.Struct, frozen=True):
     raw: bytes
     """Its first megabytes, see :mod:`adapters.smtp.incoming`."""
     received_at: int
+    peer: str = ""
+    """The address of who delivered it."""
 
 
 class Desk(Protocol):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from hashlib import sha256
 from html import unescape
+from urllib.parse import quote
 
 from adapters.smtp.inliner import inline_apart
 from gateway.domain.mail.templates import Choice, Part, Slot, Template, joined, walk
@@ -20,8 +21,14 @@ OPENED = "#open"
 
 _OPENED_BY = {")": "(", "]": "["}
 _TRAILING = re.compile(r"[.,:;!?'*_]+$")
-_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]{1,2000}", re.IGNORECASE)
-_HTTP = re.compile(r"https?://[^\s\"<>]{1,2000}", re.IGNORECASE)
+_SIGNS = r"A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-"
+_URL = re.compile(rf"https?://[{_SIGNS}]{{1,2000}}", re.IGNORECASE)
+# As people write it, with letters beyond ASCII (RFC 3987); the signs of sentences are none of it.
+_IRI = re.compile(rf"https?://[\w{_SIGNS}]{{1,2000}}", re.IGNORECASE)
+_HIRAGANA = re.compile("[\u3041-\u309f]")
+_PARTING = tuple("/?#&=-_.+~")  # a word behind one of them belongs to the address
+_HTTP = re.compile(r"https?://[^\s\"<>\x00-\x20\x7f-\x9f\u2028-\u202e]{1,2000}", re.IGNORECASE)
+_HOST = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 # A link as css-inline writes it: names in small letters, values in double quotes.
 _ANCHOR = re.compile(r'<(?:a|area)(?: [^\s=>"]+(?:="[^"]*")?)*>')
@@ -52,7 +59,8 @@ class Links:
 def counted_text(template: Template, links: Links) -> Template:
     """A text with its links counted.
 
-    One that goes on into a slot is left as it is: it is another for each recipient.
+    One that goes on into a slot is left as it is: it is another for each recipient. So is one of
+    which nobody can tell where it ends, since Japanese has no blanks: readers' programs decide.
     """
     return Template(_counted(template.parts, links))
 
@@ -126,7 +134,10 @@ class _Marked:
             url = unescape(found[1]).strip()
             if self._mark in url or not _HTTP.fullmatch(url):
                 return found[0]
-            return f' href="{self._add(links.slot(url))}"'
+            quoted = _quoted(url)
+            if quoted is None:
+                return found[0]
+            return f' href="{self._add(links.slot(quoted))}"'
 
         return _ANCHOR.sub(anchor, html)
 
@@ -225,14 +236,44 @@ def _counted(parts: tuple[Part, ...], links: Links) -> tuple[Part, ...]:
 def _counted_in(text: str, links: Links, *, is_last: bool) -> list[Part]:
     pieces: list[Part] = []
     done = 0
-    for found in _URL.finditer(text):
-        if found.end() == len(text) and not is_last:
+    for found in _IRI.finditer(text):
+        url = _meant(found[0])
+        if found.start() + len(url) == len(text) and not is_last:
             continue
-        url = _without_tail(found[0])
-        if len(url) > len("https://"):
-            pieces += (text[done : found.start()], links.slot(url))
+        url = _without_tail(url)
+        quoted = _quoted(url)
+        if len(url) > len("https://") and quoted is not None:
+            pieces += (text[done : found.start()], links.slot(quoted))
             done = found.start() + len(url)
     return [*pieces, text[done:]]
+
+
+def _meant(iri: str) -> str:
+    """What of letters behind each other is the address; empty where nobody can tell.
+
+    ``…/autumnをご覧`` ends before the kana; ``…/検索?q=靴`` is one; ``…/検索をご覧`` may be either.
+    """
+    plain = _URL.match(iri)
+    ascii_part = plain[0] if plain else iri.partition("://")[0] + "://"
+    if ascii_part == iri:
+        return iri
+    has_parting = ascii_part.endswith(_PARTING)
+    if _HIRAGANA.match(iri, len(ascii_part)):
+        return "" if has_parting else ascii_part
+    return iri if has_parting and not _HIRAGANA.search(iri) else ""
+
+
+def _quoted(url: str) -> str | None:
+    """``url`` in ASCII, as headers take it; ``None`` where its host is not in ASCII already."""
+    if url.isascii():
+        return url
+    host = _HOST.match(url)
+    if host is None or not host[0].isascii():
+        return None
+    return quote(url, safe=_ASCII)
+
+
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def _without_tail(url: str) -> str:

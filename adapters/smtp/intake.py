@@ -6,26 +6,28 @@ says: anybody can write a bounce, nobody can make a tag.
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Literal, TypeVar
 
 import msgspec
 
 from adapters.smtp.door import PROVIDER, Mail
 from adapters.smtp.reading import read
-from adapters.smtp.wishes import Wish, wish_of
+from adapters.smtp.wishes import Wish, stop_tokens_in, wish_of
 from gateway.domain.mail.bounces import Reading, Report
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.signups import network_of
-from gateway.domain.mail.tokens import Keys, Named, opened, unstop, unverp
-from gateway.domain.values import Counted, Seed
+from gateway.domain.mail.signups import HOUR_SECONDS, MOST_OF_PEER, is_public, network_of
+from gateway.domain.mail.tokens import TRIAL, Keys, Named, opened, unstop, unverp
+from gateway.domain.values import SECOND, Counted, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Observer
 from gateway.ports.mail_pages import MailKeys, Recalls
 from gateway.ports.store import Store
 from gateway.usecases.mail_bounces import IDS_A_REPORT, Came, came
-from gateway.usecases.mail_signups import Ask, ask
+from gateway.usecases.mail_signups import Ask, ask, mailbox_of
 from gateway.usecases.mail_stops import Stop, stop
 
 T = TypeVar("T")
@@ -33,7 +35,7 @@ T = TypeVar("T")
 Kind = Literal["bounce", "stop", "list", "role"]
 
 _ROLES = frozenset({"postmaster", "abuse"})
-_STOP_PATH = re.compile(r"/u/([A-Za-z0-9_-]{38})(?![A-Za-z0-9_-])")
+_MOST_PEERS = 10_000
 
 
 class _Box(msgspec.Struct, frozen=True):
@@ -71,6 +73,7 @@ class Intake:
         self._seed = seed
         self._observer = observer
         self._executor = executor
+        self._peers = _Peers()
 
     async def expect(self, recipient: str, now: int) -> None:
         """See :class:`adapters.smtp.door.Desk`."""
@@ -78,21 +81,23 @@ class Intake:
 
     async def take(self, mail: Mail) -> None:
         """See :class:`adapters.smtp.door.Desk`. All of it can be done again: where one of several
-        recipients has to wait, the mail comes again for all.
+        recipients has to wait, the mail comes again for all. What takes somebody off comes first,
+        in whatever order the recipients were named.
         """
         keys = await self._keys.get()
         boxes = [self._box(each, keys, mail.received_at) for each in mail.recipients]
-        if any(box.kind in ("bounce", "role") for box in boxes):
+        kinds = {box.kind for box in boxes}
+        for box in boxes:
+            if box.kind == "stop" and box.named not in (None, TRIAL):
+                await self._stop(mail, keys, recipient=box.named)
+        if kinds & {"bounce", "role"}:
             report, source = await self._read(_report_of, mail.raw)
             for box in boxes:
                 if box.kind == "bounce":
                     await self._bounced(box.named, report, source, mail, keys)
-                elif box.kind == "role":
-                    await self._complained(report, mail, keys)
-        for box in boxes:
-            if box.kind == "stop" and box.named is not None:
-                await self._stop(mail, keys, recipient=box.named)
-        if any(box.kind == "list" for box in boxes):
+            if "role" in kinds:
+                await self._complained(report, mail, keys)
+        if "list" in kinds:
             wish = await self._read(wish_of, mail.raw, mail.sender)
             for box in boxes:
                 if box.kind == "list":
@@ -144,18 +149,23 @@ class Intake:
 
     async def _complained(self, report: Report, mail: Mail, keys: Keys) -> None:
         """A complaint that came to ``abuse@``: whose it is, the mail that it returns has to prove.
-
-        Raises:
-            Refused: it is a mail to a person, and here is none.
+        So it is with a person who asks there to be taken off. Anything else is taken, since these
+        two addresses are always there (RFC 5321, 4.5.1), and nobody reads it.
         """
         reading = next((r for r in report.readings if r.bounce_class == "complaint"), None)
+        wish = None
         if reading is None:
-            raise Refused(Refusal.NOT_A_REPORT)
-        named = _proven(report, keys, mail.received_at)
+            wish = await self._read(wish_of, mail.raw, mail.sender)
+            if wish.want != "stop" or wish.is_automatic:
+                self._ignored("role", Refusal.NOT_A_REPORT)
+                return
+        named = _proven(report, keys, mail.received_at, wish)
         if named is None:
             self._ignored("role", Refusal.TAG_FORGED)
-            return
-        await self._came(named, reading, "complaint", mail, keys)
+        elif reading is not None:
+            await self._came(named, reading, "complaint", mail, keys)
+        elif named != TRIAL:
+            await self._stop(mail, keys, recipient=named)
 
     async def _came(
         self,
@@ -214,14 +224,19 @@ class Intake:
         self._recall.note(stopped.suppressions)
 
     async def _ask(self, mail_list: MailList, wish: Wish, mail: Mail, keys: Keys) -> None:
-        # Mails of a carrier's customers come from its few servers: no network tells them apart, so
-        # it is the limit of an address that holds.
+        # Mails of a carrier's customers come from its few servers, and where a relay of ours takes
+        # the mail in, all come from that. So beside the limit of an address, which is forged with
+        # ease, there is a wide one of the server and one of the list.
+        if is_public(mail.peer) and not self._peers.take(network_of(mail.peer, keys), mail):
+            fact = Counted(mail_list.advertiser, "mail_signups_total", ("limited_network",))
+            self._observer.observe([fact])
+            return
         asked = await self._store.run(
             ask,
             Ask(
                 mail_list.id,
                 wish.sender,
-                network_of(f"mail of {wish.sender.lower()}", keys),
+                mailbox_of(mail_list.id, keys),
                 "empty_mail",
                 f"empty mail {wish.message_id}".strip(),
                 mail.received_at,
@@ -235,6 +250,25 @@ class Intake:
     def _ignored(self, kind: Kind, reason: Refusal) -> None:
         """Count what was taken, and leads to nothing."""
         self._observer.refused(PROVIDER, kind, reason)
+
+
+class _Peers:
+    """Counts the empty mails of mail servers that are not ours, hour by hour."""
+
+    def __init__(self) -> None:
+        self._hour = -1
+        self._seen: Counter[str] = Counter()
+
+    def take(self, network: str, mail: Mail) -> bool:
+        """Whether one more may be answered; where there are too many servers, none more is."""
+        hour = mail.received_at // (HOUR_SECONDS * SECOND)
+        if hour != self._hour:
+            self._hour = hour
+            self._seen.clear()
+        if self._seen[network] >= MOST_OF_PEER or len(self._seen) > _MOST_PEERS:
+            return False
+        self._seen[network] += 1
+        return True
 
 
 def _report_of(raw: bytes) -> tuple[Report, Literal["report", "text"]]:
@@ -266,16 +300,21 @@ def _weightiest(readings: Sequence[Reading]) -> Reading | None:
     return readings[0] if readings else None
 
 
-def _proven(report: Report, keys: Keys, now: int) -> Named | None:
-    """Whom a returned mail was for, by a token of ours in it."""
-    local = report.original.return_path.rpartition("@")[0]
-    try:
-        return unverp(local, keys.verp, now)
-    except Refused:
-        pass
-    for token in _STOP_PATH.findall(report.original.list_unsubscribe)[:5]:
-        try:
-            return opened(token, keys.stop)
-        except Refused:
-            continue
+def _proven(report: Report, keys: Keys, now: int, wish: Wish | None = None) -> Named | None:
+    """Whom a returned mail was for, by a token of ours in it: its envelope's sender, its link to
+    stop, or its Message-ID, which some reports return alone. A person's mail has these where it
+    quotes ours, or answers it.
+    """
+    original = report.original
+    with suppress(Refused):
+        return unverp(original.return_path.rpartition("@")[0], keys.verp, now)
+    stops = stop_tokens_in(original.list_unsubscribe)
+    names = [original.message_id.rpartition("@")[0]]
+    if wish is not None:
+        stops += wish.stop_tokens
+        names += wish.answered
+    for tokens, key in ((stops, keys.stop), (names, keys.verp)):
+        for token in tokens:
+            with suppress(Refused):
+                return opened(token, key)
     return None

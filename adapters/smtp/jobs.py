@@ -1,7 +1,7 @@
 """Letters of campaigns made ready for the wire: what is said, to whom, and how it comes back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Protocol
@@ -10,6 +10,7 @@ import msgspec
 
 from adapters.smtp.envelopes import Envelope
 from adapters.smtp.mime import Identity, Letter, compile_content
+from adapters.smtp.press import BATCH
 from adapters.smtp.pressing import ComposeFailure, Made, PressJob, Signing
 from gateway.domain.mail.addresses import domain_of, wire_form
 from gateway.domain.mail.campaigns import Campaign
@@ -65,19 +66,43 @@ class Jobs:
         self._public_url = public_url
         self._takes_mail = takes_mail
         self._jobs: dict[int, Job] = {}
+        self._sizes: dict[int, int] = {}
+
+    def size_of(self, campaign: int) -> int:
+        """How large a campaign's letters are, in bytes: the largest one so far; 0: none was made
+        of late.
+        """
+        return self._sizes.get(campaign, 0)
 
     async def made(
         self, campaign: Campaign, letters: Sequence[Given], now: int
-    ) -> list[Envelope | ComposeFailure]:
-        """Letters of one campaign, in their order; each ready, or why it cannot be made.
+    ) -> AsyncGenerator[list[Envelope | ComposeFailure], None]:
+        """Letters of one campaign in their order, some at a time: each ready, or why it cannot be
+        made. The first ones go while the others are made.
 
         Raises:
             Refused: none of them can be made: the message, the list or its key is gone or unfit.
             Transient: not now.
         """
         job, keys = await self._job(campaign), await self._keys()
+        parts = [letters[at : at + BATCH] for at in range(0, len(letters), BATCH)]
+        tasks = [asyncio.create_task(self._part(job, keys, part, now)) for part in parts]
+        try:
+            for task in tasks:
+                yield await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _part(
+        self, job: Job, keys: Keys, letters: Sequence[Given], now: int
+    ) -> list[Envelope | ComposeFailure]:
         mails = [self._mail(each, job, keys, now) for each in letters]
-        made = await self._press.compose(str(campaign.id), job.press, mails, now // SECOND)
+        key = str(letters[0].campaign)
+        made = await self._press.compose(key, job.press, mails, now // SECOND)
+        largest = max((len(each) for each in made if isinstance(each, bytes)), default=1)
+        self._sizes[letters[0].campaign] = max(largest, self.size_of(letters[0].campaign))
         expires_at = now + BOUNCE_DAYS * 86_400 * SECOND
         return [
             each
@@ -127,7 +152,9 @@ class Jobs:
             self._jobs.pop(campaign.id, None)
             self._jobs[campaign.id] = job
             while len(self._jobs) > _MOST_JOBS:
-                del self._jobs[next(iter(self._jobs))]
+                oldest = next(iter(self._jobs))
+                del self._jobs[oldest]
+                self._sizes.pop(oldest, None)
         return job
 
 

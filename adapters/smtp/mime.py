@@ -15,7 +15,7 @@ import msgspec
 from adapters.smtp.charsets import base64_lines, body, header, mailbox
 from adapters.smtp.inlining import OPENED, Links, click_slot, counted_text, inlined
 from gateway.domain.mail.content import Attachment, Charset, Content, templates_of, written
-from gateway.domain.mail.display import STOP_URL, Display
+from gateway.domain.mail.display import STOP_URL, Display, missing_items
 from gateway.domain.mail.templates import (
     Choice,
     Escape,
@@ -162,7 +162,8 @@ def compile_content(
         opens: whether openings are counted, of recipients who have an ``open_url``.
 
     Raises:
-        Refused: what is wrong with a template or its style; CONTENT_TOO_LARGE, where mails would be
+        Refused: what is wrong with a template or its style (DISPLAY_ITEM_MISSING, where a class
+            hides what the law wants shown); CONTENT_TOO_LARGE, where mails would be
             larger than :data:`MOST_BYTES`; HEADER_INVALID for the identity; VALUE_UNWRITABLE, where
             its name cannot be written.
     """
@@ -170,7 +171,8 @@ def compile_content(
     links = Links() if clicks else None
     html = templates.html
     if html is not None:
-        html = inlined(html, links, opens=opens)
+        source, html = html, inlined(html, links, opens=opens)
+        _check_seen(source, html, identity.display)
     text = counted_text(templates.text, links) if links else templates.text
     shown = {name: plain(value) for name, value in identity.display.values.items()}
     digest = sha256(msgspec.msgpack.encode((content, identity))).hexdigest()[:24]
@@ -188,6 +190,17 @@ def compile_content(
     if _least(compiled) > MOST_BYTES:
         raise Refused(Refusal.CONTENT_TOO_LARGE, f"more than {MOST_BYTES} bytes a mail")
     return compiled
+
+
+def _check_seen(source: Template, html: Template, display: Display) -> None:
+    """Refuse a style that hides the law's items by its classes: before it is in the elements,
+    nobody can tell. What the source itself lacks is told of when a campaign is scheduled.
+    """
+    lacking = missing_items(html, display, is_html=True)
+    hidden = set(lacking).difference(missing_items(source, display, is_html=True))
+    if hidden:
+        detail = f"html: its style hides {', '.join(sorted(hidden))}"
+        raise Refused(Refusal.DISPLAY_ITEM_MISSING, detail)
 
 
 def _least(compiled: Compiled) -> int:

@@ -28,13 +28,13 @@ from gateway.domain.mail.lanes import Lane as MailLane
 from gateway.domain.mail.outcomes import LUCK, class_of, put_back, result_of
 from gateway.domain.mail.pace import Pacer
 from gateway.domain.values import Seed
-from gateway.errors import GatewayError, Transient
+from gateway.errors import GatewayError, Transient, Trouble
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.process import Blocks, Log
+from gateway.usecases.mail_bounces import UNWRITABLE
 from gateway.usecases.mail_sending import (
     AT_ONCE,
     IDS_A_RESULT,
-    UNWRITABLE,
     Fault,
     Given,
     Lost,
@@ -47,6 +47,12 @@ from gateway.usecases.mail_sending import (
 
 MOST_CLAIMED = 1_000
 """Letters in our hands at most, whatever the speed."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Letters in our hands at most, as they go on the wire; one may be larger."""
+
+_FIRST = 8
+"""Of a campaign so many letters are in our hands before it is known how large they are."""
 
 _AHEAD_SECONDS = 0.25
 """So many seconds' worth of letters are in our hands."""
@@ -65,6 +71,9 @@ _STOP_SECONDS = 10.0
 
 _REST_SECONDS = 1.0
 """A pause after the store failed us."""
+
+_NOT_COMMITTED = frozenset((Trouble.STORE_BUSY, Trouble.STORE_CONFLICT))
+"""Troubles after which nothing was committed for certain."""
 
 _LANES: tuple[str, ...] = get_args(MailLane)
 
@@ -115,6 +124,7 @@ class Sender:
         self._rng = random.Random()  # noqa: S311 - it spreads pauses, and guards nothing
         self._results: list[Result] = []
         self._in_hand: Counter[str] = Counter()
+        self._of_campaign: Counter[int] = Counter()
         self._dry: dict[tuple[int, str], float] = {}
         self._making: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -211,7 +221,10 @@ class Sender:
         self._tell_relays()  # the lane has a place again
 
     def _settle(self, ready: Ready, result: Result) -> None:
+        # The two know each other: messages would pile up until cycles are looked for.
+        ready.envelope = None
         self._in_hand[ready.letter.lane] -= 1
+        self._of_campaign[ready.letter.campaign] -= 1
         self._results.append(result)
         self._woken.set()
 
@@ -296,10 +309,22 @@ class Sender:
         ]
         self._turn += 1
         begin = self._turn % len(pairs) if pairs else 0
-        wishes = []
+        self._of_campaign = +self._of_campaign
+        size_of = self._jobs.size_of
+        held = sum(size_of(id_) * count for id_, count in self._of_campaign.items())
+        new: Counter[int] = Counter()
+        wishes: list[Wish] = []
         for id_, lane in pairs[begin:] + pairs[:begin]:
             most = self._pacer.room(lane, now, _LANE_SECONDS)
             limit = room if most is None else min(room, most - self._in_hand[lane])
+            if size := size_of(id_):
+                fits = max((MOST_BYTES - held) // size, 0 if self.in_hand or wishes else 1)
+                if fits < limit:  # small ones are few enough whatever the others are
+                    limit = fits
+                    held += max(0, fits) * size
+            else:
+                limit = min(limit, _FIRST - self._of_campaign[id_] - new[id_])
+                new[id_] += max(0, limit)
             if limit > 0:
                 wishes.append(Wish(id_, lane, limit))
         self._room = room
@@ -322,8 +347,9 @@ class Sender:
         job = Round(owner, now, seed, tuple(some), wishes, limit)
         try:
             given = await self._store.run(exchange, job, Lane.BACKGROUND)
-        except Transient:
-            self._may_have_lost = self._may_have_lost or bool(wishes)
+        except Transient as error:
+            is_unknown = bool(wishes) and error.reason not in _NOT_COMMITTED
+            self._may_have_lost = self._may_have_lost or is_unknown
             raise
         except GatewayError as error:
             # They stay `attempting` while we live, and are held after that.
@@ -339,10 +365,13 @@ class Sender:
         self._guard.note(given.suppressions)
         for campaign in given.paused:
             self._guard.changed(campaign)
-            self._log.warning("a campaign was paused for its bounces", campaign=campaign.id)
+            self._log.warning(
+                "a campaign was paused by itself", campaign=campaign.id, reason=campaign.reason
+            )
         by_campaign: dict[int, list[Ready]] = {}
         for letter in given.letters:
             self._in_hand[letter.lane] += 1
+            self._of_campaign[letter.campaign] += 1
             by_campaign.setdefault(letter.campaign, []).append(Ready(letter, claimed_at))
         for id_, some in by_campaign.items():
             task = asyncio.create_task(self._make(id_, some))
@@ -355,12 +384,15 @@ class Sender:
         campaign = self._guard.campaigns.get(campaign_id)
         try:
             if campaign is not None:
+                waiting = iter(some)
                 letters = [ready.letter for ready in some]
-                for ready, made in zip(
-                    some, await self._jobs.made(campaign, letters, now), strict=True
-                ):
-                    left.remove(ready)
-                    self._made(ready, made)
+                async with contextlib.aclosing(self._jobs.made(campaign, letters, now)) as parts:
+                    async for part in parts:
+                        for made in part:
+                            ready = next(waiting)
+                            left.remove(ready)
+                            self._made(ready, made)
+                        self._tell_relays()
         except Transient:
             await asyncio.sleep(_REST_SECONDS)
         except Exception as error:  # noqa: BLE001 - it is this campaign's alone

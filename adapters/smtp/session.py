@@ -264,6 +264,7 @@ class Session(SMTP):
             tuple(dict.fromkeys(self.envelope.rcpt_tos)),
             incoming.message(),
             door.clock(),
+            door.sessions.get(self, ""),
         )
         try:
             async with door.places:

@@ -14,7 +14,7 @@ from gateway.domain.mail.addresses import domain_of, wire_form
 from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.content import Content
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.tokens import Keys, Named, sealed, verp
+from gateway.domain.mail.tokens import TRIAL, Keys, Named, sealed, stop_address, verp
 from gateway.domain.values import SECOND
 from gateway.errors import Refused, Transient
 from gateway.ports import Clock, Lane, Store
@@ -86,12 +86,15 @@ class Singles:
         keys: Callable[[], Awaitable[Keys]],
         clock: Clock,
         public_url: str,
+        takes_mail: bool = False,
     ) -> None:
+        """``takes_mail``: as of :class:`~adapters.smtp.jobs.Jobs`."""
         self._store = store
         self._press = press
         self._keys = keys
         self._clock = clock
         self._public_url = public_url
+        self._takes_mail = takes_mail
         self._waiting: deque[Single] = deque()
         self.on_offer: Callable[[], object] = lambda: None
         """Called when there is one to take."""
@@ -118,13 +121,15 @@ class Singles:
         Raises:
             NothingDone: it could not be made.
         """
+        if not effect.payload:
+            return Outcome("dead", tried=False, error="withdrawn")  # whose it was is deleted
         said = msgspec.json.decode(effect.payload, type=_Single)
         mail_list = self._store.entity(MailList, said.list)
         if mail_list is None:
             return Outcome("dead", tried=False, error="no_list")
         content = Content(subject=_literal(said.subject), text=_literal(said.text))
-        named = _signup_of(effect)
-        return await self._carry(effect, mail_list, content, said.address, {_BRACE: "{"}, named)
+        who = Named(0, _signup_of(effect))
+        return await self._carry(effect, mail_list, content, said.address, {_BRACE: "{"}, who)
 
     async def test(self, effect: Claimed) -> Outcome:
         """Send a campaign's message to an address that a person named.
@@ -132,6 +137,8 @@ class Singles:
         Raises:
             NothingDone: it could not be made.
         """
+        if not effect.payload:
+            return Outcome("dead", tried=False, error="withdrawn")
         said = msgspec.json.decode(effect.payload, type=_Test)
         held = await self._store.run(message, said.campaign, Lane.BACKGROUND)
         if held is None:
@@ -139,7 +146,7 @@ class Singles:
         mail_list = self._store.entity(MailList, held.campaign.list)
         if mail_list is None:
             return Outcome("dead", tried=False, error="no_list")
-        return await self._carry(effect, mail_list, held.content, said.address, said.values, 0)
+        return await self._carry(effect, mail_list, held.content, said.address, said.values, TRIAL)
 
     async def _carry(
         self,
@@ -148,11 +155,11 @@ class Singles:
         content: Content,
         address: str,
         values: Mapping[str, str],
-        named: int,
+        who: Named,
     ) -> Outcome:
         now = self._clock()
         try:
-            single = await self._made(effect, mail_list, content, address, values, named)
+            single = await self._made(effect, mail_list, content, address, values, who)
         except Transient:
             return Outcome("waiting", now + SECOND, tried=False)
         except Refused as refused:
@@ -173,19 +180,21 @@ class Singles:
         content: Content,
         address: str,
         values: Mapping[str, str],
-        named: int,
+        who: Named,
     ) -> Single:
         now, keys = self._clock(), await self._keys()
         compiled = await asyncio.to_thread(
             compile_content, content, identity_of(mail_list, self._public_url)
         )
-        who = Named(0, named)
+        stop = stop_address(who, mail_list.bounce_domain, keys.stop)
+        itself = Named(0, who.recipient or effect.id)  # of a sign-up there is one mail
         letter = Letter(
-            message_id=f"<{sealed(Named(0, effect.id), keys.verp)}@{domain_of(mail_list.sender)}>",
+            message_id=f"<{sealed(itself, keys.verp)}@{domain_of(mail_list.sender)}>",
             date=formatdate(effect.tried_at // SECOND),
             to=wire_form(address),
             values=values,
             stop_url=f"{self._public_url}/u/{sealed(who, keys.stop)}",
+            stop_mailto=f"mailto:{stop}" if self._takes_mail else "",
         )
         job = PressJob(compiled, signing_of(mail_list))
         made = (await self._press.compose(f"effect {effect.id}", job, [letter], now // SECOND))[0]

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,14 @@ Want = Literal["signup", "stop", "other"]
 MOST_SIGNUP_TEXT = 1_000
 """Characters of a mail that counts as an empty one: telephones put signatures and adverts in."""
 
+MOST_TOKENS = 5
+"""Of a mail, so many are tried whether they are ours."""
+
+MOST_LOOKED_AT = 100_000
+"""Characters of a mail's text in which they are looked for."""
+
+_STOP_PATH = re.compile(r"/u/([A-Za-z0-9_-]{38})(?![A-Za-z0-9_-])")
+_ANSWERED = re.compile(r"<([A-Za-z0-9_-]{38})@")
 _ADDRESS = re.compile(r'(?:"([^"\s@]{1,62})"|([^\s<>(),;:"@]{1,64}))@([^\s<>(),;:"@]{1,255})')
 _ANGLED = re.compile(r"<([^<>\s]{3,320})>")
 _STOP = re.compile(
@@ -47,6 +56,10 @@ class Wish(msgspec.Struct, frozen=True):
     """Written by a program, which must not be answered (RFC 3834, 2)."""
     message_id: str
     """At most 250 characters, without control characters."""
+    stop_tokens: tuple[str, ...] = ()
+    """What stands in the text where links to stop have tokens; at most :data:`MOST_TOKENS`."""
+    answered: tuple[str, ...] = ()
+    """What the mails that it answers have before the @ of their Message-ID; as many at most."""
 
 
 def wish_of(raw: bytes, envelope_sender: str) -> Wish:
@@ -65,7 +78,20 @@ def wish_of(raw: bytes, envelope_sender: str) -> Wish:
     message_id = "".join(c for c in fields.get("message-id") if c.isprintable())[:250]
     sender = _sender_in(fields)
     is_automatic = not envelope_sender or _is_automatic(fields) or bool(_DAEMON.match(sender))
-    return Wish(sender, want, is_automatic, message_id)
+    answered = f"{fields.get('in-reply-to')} {fields.get('references')}"
+    return Wish(
+        sender,
+        want,
+        is_automatic,
+        message_id,
+        tuple(stop_tokens_in("\n".join(texts)[:MOST_LOOKED_AT])),
+        tuple(_ANSWERED.findall(answered)[:MOST_TOKENS]),
+    )
+
+
+def stop_tokens_in(text: str) -> list[str]:
+    """What may be tokens of links to stop; at most :data:`MOST_TOKENS`."""
+    return [found[1] for found in islice(_STOP_PATH.finditer(text), MOST_TOKENS)]
 
 
 def _is_automatic(fields: Fields) -> bool:

@@ -107,6 +107,12 @@ class OutboxInTransaction:
         self._writes += len(queued) + cleared
         return len(queued) + cleared
 
+    def clear(self, scope: Scope, stream: str) -> int:
+        gone = self.cancel(scope, stream)
+        cleared = self._connection.run(self._sql.clear, of_stream=stream)
+        self._writes += cleared
+        return gone + cleared
+
     def claim(
         self, scope: Scope, now: int, kinds: Sequence[str], limit: int, lease_seconds: int
     ) -> Sequence[Claimed]:

@@ -89,6 +89,12 @@ class OutboxStatements:
             dialect, _taken_back(within, outbox.c.kind == bindparam("only_kind"))
         )
         self.recall = prepare(dialect, _recalled(dialect))
+        self.clear = prepare(
+            dialect,
+            update(outbox)
+            .where(outbox.c.stream == bindparam("of_stream"), outbox.c.payload != "")
+            .values(payload=""),
+        )
         self.settle = _prepare_update(dialect, outbox, _SETTLED)
         self.rewrite = _prepare_update(dialect, outbox, _REWRITTEN)
         self.held = prepare(

@@ -13,6 +13,7 @@ from gateway.domain.mail.imports import Import
 from gateway.main.mail_check import check_mail
 from gateway.main.mail_import import import_file, list_imports, list_mail_lists
 from gateway.main.mail_reading import read_file
+from gateway.main.mail_seal import kept_of, seal_mail
 
 
 def add_to(commands: Commands) -> None:
@@ -36,6 +37,15 @@ def add_to(commands: Commands) -> None:
         "--override", metavar="NAME", default="", help="who lets it send all the same, for a week"
     )
     _add_imports(group)
+    sealed = group.add(
+        "seal",
+        _seal,
+        "erase an advertiser's mail at its contract's end, but for sealed proofs of consent",
+    )
+    sealed.add_argument("advertiser", metavar="ADVERTISER", help="its id in the provisioning file")
+    sealed.add_argument(
+        "--yes", action="store_true", help="erase it for good; else it is said what would go"
+    )
 
 
 def _add_imports(group: Commands) -> None:
@@ -118,6 +128,30 @@ def _check(given: argparse.Namespace) -> int:
     for finding in findings:
         print(finding.line)
     return DONE if may_send else FAILED
+
+
+def _seal(given: argparse.Namespace) -> int:
+    settings, whose = load_with_store(given), given.advertiser
+    kept = kept_of(settings, whose)
+    if not given.yes:
+        for name, count in kept.counts.items():
+            print(f"{count:>12,} {name}")
+        return complain([f"{whose}: nothing was erased; --yes erases all of this for good"], WRONG)
+
+    def progress(rows: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
+
+    sealed = seal_mail(settings, whose, progress)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(f"{whose}: {sealed.rows:,} rows were erased; {sealed.proofs:,} sealed proofs are left")
+    if kept.lists:
+        print(
+            f"{whose}: {', '.join(kept.lists)}: take them out of the provisioning file and run "
+            "`gateway apply`, or more may come in"
+        )
+    return DONE
 
 
 def _bounce(given: argparse.Namespace) -> int:

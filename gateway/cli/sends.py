@@ -12,7 +12,11 @@ from gateway.domain.values import EVERYBODY, Scope, moment
 
 def add_to(commands: Commands) -> None:
     """Add the commands."""
-    stopped = commands.add("stop-sends", _stop, "halt pushes within a second; replies go on")
+    stopped = commands.add(
+        "stop-sends",
+        _stop,
+        "halt pushes and mail campaigns within a second; replies and single mails go on",
+    )
     stopped.add_argument("--advertiser", metavar="ID", help="only this one's; default: all")
     stopped.add_argument("--resume", action="store_true", help="let them go on")
     group = commands.group("outbox", "what was to be sent")

@@ -46,6 +46,10 @@ __all__ = [
 
 _SECTION = {section.name: section for section in SECTIONS}
 
+_LINKED = ("twilio", "line", "smtp", "smtp_in")
+"""Sections of which platforms call back, or whose mails have links to our pages: to stop a list, or
+to confirm a sign-up by an empty mail."""
+
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """The configuration of the file at ``path``, overridden by ``GATEWAY_…`` of ``environ``.
@@ -138,10 +142,11 @@ def _agree(
     values: dict[str, dict[str, Any]], place: Callable[[str, str], str], problems: list[str]
 ) -> None:
     """Whether values that were right one by one go together; parts PostgreSQL's password off."""
-    called = [f"[{section}]" for section in ("twilio", "line") if section in values]
+    called = [f"[{section}]" for section in _LINKED if section in values]
     if called and values[""].get("public_url", "") is None:
+        verb = "needs" if len(called) == 1 else "need"
         problems.append(
-            f"{place('', 'public_url')}: is missing, and {' and '.join(called)} needs it; "
+            f"{place('', 'public_url')}: is missing, and {' and '.join(called)} {verb} it; "
             'add public_url = "https://gw.example.jp"'
         )
     if "twilio" in values:

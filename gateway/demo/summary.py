@@ -31,7 +31,7 @@ def verdict(maybe: Sequence[str], faults: Sequence[str]) -> None:
     """Print what nobody on our side can know, what went wrong, and whether all is equal."""
     _some("maybe", maybe)
     _some("WRONG", faults)
-    print("NOT equal" if faults else "equal, call by call and friend by friend")
+    print("NOT equal" if faults else "equal, call by call, friend by friend and mail by mail")
     if faults:
         print(
             "What you did yourself with what friends have counts as a difference: stamps by PIN,\n"

@@ -1,6 +1,7 @@
 """Bulk mail: what sends it, what counts it, and what clears it away."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from adapters.storage.mail.reader import MailReader
 from gateway.config import Smtp
 from gateway.domain.hours import TOKYO
 from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.mail.signups import KEPT_SECONDS
 from gateway.domain.values import EVERYBODY, SECOND, moment
 from gateway.main.chores import Pace, clean_up
 from gateway.main.mail_keys import MailKeys
@@ -20,7 +22,6 @@ from metrics.exposition import Metrics
 
 _DAY = 86_400 * SECOND
 _SIZES_SECONDS = 15
-_SIGNUP_DAYS = 30
 _IMPORT_DAYS = 90
 
 
@@ -66,18 +67,22 @@ def _counting(deps: Deps, metrics: Metrics) -> Chore:
     async def chore() -> None:
         month = moment(deps.clock()).astimezone(TOKYO).strftime("%Y-%m")
         sizes = await deps.store.read(reader.sizes, EVERYBODY, month)
-        for advertiser, (now, _) in sizes.items():
-            metrics.advertisers.put(advertiser, now, "mail_recipients")
+        counts: Counter[str] = Counter()
+        for (advertiser, _), (now, _) in sizes.items():
+            counts[advertiser] += now
+        for advertiser, count in counts.items():
+            metrics.advertisers.put(advertiser, count, "mail_recipients")
         await asyncio.sleep(_SIZES_SECONDS)
 
     return chore
 
 
-def _rights(now: int, consent_days: int) -> list[mail_rights.Forget]:
+def overdue(now: int, consent_days: int) -> list[mail_rights.Forget]:
+    """What has passed its time at ``now``, of what people said and asked for."""
     return [
         mail_rights.Forget("consents", now - consent_days * _DAY),
         mail_rights.Forget("suppressions", now),
-        mail_rights.Forget("signups", now - _SIGNUP_DAYS * _DAY),
+        mail_rights.Forget("signups", now - KEPT_SECONDS * SECOND),
         mail_rights.Forget("imports", now - _IMPORT_DAYS * _DAY),
     ]
 
@@ -98,7 +103,7 @@ def _forgetting(deps: Deps) -> Chore:
                     (mail_sending.forget, mail_sending.Forget(what, now - days.mail_days * _DAY))
                     for what in ("sends", "bounces")
                 ),
-                *((mail_rights.forget, job) for job in _rights(now, days.mail_consent_days)),
+                *((mail_rights.forget, job) for job in overdue(now, days.mail_consent_days)),
             ],
         )
 

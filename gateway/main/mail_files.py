@@ -9,17 +9,22 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
-from gateway.domain.mail.csvfile import Layout, examined, rows_of
+from gateway.domain.mail.csvfile import Layout, Limit, examined, rows_of
 from gateway.domain.mail.importlines import Line, checked_line
 from gateway.domain.mail.lists import MailList
 from gateway.errors import Refusal, Refused, Transient, Trouble
 from gateway.usecases.mail_imports import AT_ONCE
+
+R = TypeVar("R")
 
 MOST_WAITING = 10
 """Files that may lie there at once: of 100 MB each, that is all the disk they may take."""
@@ -33,6 +38,7 @@ class ImportFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._thread = ThreadPoolExecutor(1, "imports")
 
     # --- for whoever brings a file ---
 
@@ -80,11 +86,17 @@ class ImportFiles:
         Raises:
             Refused: FILE_INVALID, with what to mend.
         """
-        return await asyncio.to_thread(self.examine_now, imported, mail_list)
+        return await self.beside(self.examine_now, imported, mail_list)
 
     def examine_now(self, imported: int, mail_list: MailList) -> Layout:
         """The same, at once."""
         return examined(_pieces(self.path(imported)), mail_list.attributes)
+
+    async def beside(self, work: Callable[..., R], *args: Any) -> R:
+        """``work(*args)`` beside the event loop, one after the other in a thread of its own: a
+        file takes minutes, for which nobody else's work may wait.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args))
 
     def drop(self, imported: int) -> None:
         """Take a file away, if there is one."""
@@ -136,17 +148,21 @@ class ImportFiles:
         """The lines behind a line, so many at a time as one unit takes in.
 
         Raises:
-            Refused: FILE_INVALID; the list has changed since the file was examined.
+            Refused: FILE_INVALID; the list has changed since the file was examined, or too many
+                lines are unfit.
         """
         path = self.path(imported)
         layout = examined(_pieces(path), mail_list.attributes)
         rows = rows_of(_pieces(path), layout, beyond)
         states = layout.states_consent
+        limit = Limit()
         while batch := tuple(
             checked_line(row, mail_list, now, states_consent=states)
             for row in islice(rows, AT_ONCE)
         ):
             yield batch
+            for line in batch:  # behind it, so that the report has them
+                limit.count(line.line, is_refused=line.fault is not None)
 
     def _create(self, imported: int) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

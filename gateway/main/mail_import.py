@@ -13,6 +13,7 @@ from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config
 from gateway.domain.mail.consent import Stated
+from gateway.domain.mail.importlines import Line
 from gateway.domain.mail.imports import Import
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.tokens import Keys
@@ -89,13 +90,17 @@ async def _taken(deps: Deps, files: ImportFiles, keys: MailKeys, imported: Impor
     secret = await keys.get()
     batches = files.batches(imported.id, mail_list, deps.clock(), imported.line)
     try:
-        while batch := await asyncio.to_thread(next, batches, ()):
+        while batch := await files.beside(_next, batches):
             now = deps.clock()
             wish = Take(EVERYBODY, imported.id, batch, now, deps.seed(now, IDS), secret)
             await deps.store.run(take, wish, Lane.BACKGROUND)
     except Refused as refused:
         return fault_of(refused)
     return ""
+
+
+def _next(batches: Iterator[tuple[Line, ...]]) -> tuple[Line, ...]:
+    return next(batches, ())
 
 
 # --- the command ---
@@ -131,7 +136,10 @@ def import_file(
         with files.locked(id_):
             layout = files.examine_now(id_, mail_list)
             states = layout.states_consent
-            wish = Begin(EVERYBODY, list_, source.name, "cli", now, first, states, stated)
+            # whoever may use the command line is the operator, who corrects nobody (rule R104)
+            wish = Begin(
+                EVERYBODY, list_, source.name, "cli", now, first, states, stated, corrects=False
+            )
             begun = execute(config, begin, wish, settings=True)
             ended = _import(config, files, mail_list, keys, ids, begun, progress)
     except Refused:

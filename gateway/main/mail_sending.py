@@ -71,8 +71,14 @@ async def sending(deps: Deps, config: Smtp, keys: MailKeys) -> AsyncIterator[Out
     heart = _Heart(deps)
     async with Press(config.compose_processes) as press:
         public_url = deps.config.public_url
+        takes_mail = deps.config.smtp_in is not None
         singles = Singles(
-            store=deps.store, press=press, keys=keys.get, clock=deps.clock, public_url=public_url
+            store=deps.store,
+            press=press,
+            keys=keys.get,
+            clock=deps.clock,
+            public_url=public_url,
+            takes_mail=takes_mail,
         )
         configs = relay_configs(config, public_url)
         async with Sender(
@@ -82,7 +88,7 @@ async def sending(deps: Deps, config: Smtp, keys: MailKeys) -> AsyncIterator[Out
                 press=press,
                 keys=keys.get,
                 public_url=public_url,
-                takes_mail=deps.config.smtp_in is not None,
+                takes_mail=takes_mail,
             ),
             guard=guard,
             singles=singles,

@@ -90,14 +90,16 @@ class Sends(Protocol):
     def settle(
         self, scope: Scope, results: Sequence[Result], owner: int | None = None
     ) -> Mapping[int, int]:
-        """Keep what came of letters; one that was taken as in doubt meanwhile gets its true result,
-        and that it was ``sent`` counts for one that waits again, or that another process than
-        ``owner`` attempts, too. What is over is not changed. How many results of each campaign
-        changed anything.
+        """Keep what came of letters; one that was taken as in doubt meanwhile gets its true result.
+        What another process than ``owner`` attempts, or attempted last, takes none but ``sent``:
+        that a mail went counts for one that waits again, too, and for one that was dropped in
+        doubt. What is over is not changed. How many results of each campaign changed anything.
         """
 
-    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> int:
-        """Hold what processes attempted that are no more, at most ``limit``; how many."""
+    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[int, int]:
+        """Hold what processes attempted that are no more, at most ``limit``; how many of each
+        campaign.
+        """
 
     def release(
         self,
@@ -109,7 +111,8 @@ class Sends(Protocol):
         limit: int,
     ) -> int:
         """Put at most ``limit`` mails in a state into another: what was in doubt ``queued`` again
-        or ``failed``, what waited ``canceled`` or ``failed``. How many.
+        or ``failed`` (its class is :data:`~gateway.domain.mail.campaigns.IN_DOUBT` then), what
+        waited ``canceled`` or ``failed``. How many.
         """
 
     def open(self, scope: Scope, campaign: int) -> Mapping[SendState, int]:
@@ -117,13 +120,15 @@ class Sends(Protocol):
 
 
 class SendLookups(Protocol):
-    """One recipient's mails, and those that failed."""
+    """One recipient's mails, those that failed, and those that are still to come."""
 
     def one(self, scope: Scope, campaign: int, recipient: int) -> Send | None:
         """One recipient's mail, locked."""
 
     def failed(self, scope: Scope, campaign: int, after: int, limit: int) -> Sequence[int]:
-        """Recipients whose mail failed or bounced, by id, beyond ``after``."""
+        """Recipients whose mail failed or bounced, by id, beyond ``after``; nobody who may have it,
+        since it was in doubt.
+        """
 
     def of(self, scope: Scope, advertiser: str, recipient: int) -> Sequence[Send]:
         """All mails of a recipient, the latest first: for disclosure (rule R104)."""
@@ -131,8 +136,15 @@ class SendLookups(Protocol):
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:
         """Take back at most ``limit`` mails that wait; how many."""
 
+    def unfinished(self, scope: Scope, advertiser: str) -> Campaign | None:
+        """A campaign of an advertiser that has mails to send, or to note with the consents; the
+        oldest.
+        """
+
     def forget(self, scope: Scope, before: int, limit: int) -> int:
-        """Delete mails of campaigns that began before an instant; figures stay. How many."""
+        """Delete mails of campaigns that are settled and began before an instant; figures stay. How
+        many.
+        """
 
 
 class Figures(Protocol):
@@ -172,8 +184,12 @@ class SenderBeats(Protocol):
     def beat(self, scope: Scope, owner: int, now: int) -> None:
         """Say that a process lives."""
 
-    def silent(self, scope: Scope, before: int) -> Sequence[int]:
-        """Processes that attempted something and have not said that they live since an instant."""
+    def silent(self, scope: Scope, looker: int, now: int, patience: int) -> Sequence[int]:
+        """Others that attempt something, of whom ``looker`` has heard nothing new for at least
+        ``patience`` (microseconds), by its own ``now`` alone: clocks of two machines are never
+        compared. What it hears now is noted for its next look; with no patience all others are
+        silent.
+        """
 
 
 class CampaignRoom(CampaignRows, Protocol):

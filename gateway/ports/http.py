@@ -33,6 +33,8 @@ class Request(msgspec.Struct, frozen=True):
     pieces: AsyncIterator[bytes] | None = None
     """The body as it arrives, where the route streams: :attr:`body` is empty then. Reading it
     raises :class:`gateway.errors.Refused` where it is too large, or comes too slowly."""
+    peer: str = ""
+    """The address at the other end of the connection: the proxy's, where there is one."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.domain.mail.imports import Import, Outcome
+from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.values import Scope
 
@@ -41,7 +42,9 @@ class Recipients(Protocol):
         """One address on all lists of an advertiser, locked."""
 
     def save(self, scope: Scope, recipients: Sequence[Recipient], now: int) -> None:
-        """Keep recipients, new or changed; of one that is there the list and the hash stay."""
+        """Keep recipients, new or changed; of one that is there the list, the hash and the contract
+        stay.
+        """
 
     def delete(self, scope: Scope, recipients: Sequence[int], now: int) -> int:
         """Take recipients and their tags out; consents and suppressions stay. How many went."""
@@ -102,8 +105,9 @@ class Consents(Protocol):
 
     def seal(self, scope: Scope, advertiser: str, now: int, limit: int) -> int:
         """At a contract's end: turn at most ``limit`` consents into sealed proofs, and delete what
-        they, the recipients and all about them say. To be called until it returns 0: how many rows
-        it did this time. Suppressions stay: they name nobody.
+        they, the recipients and all about them say, single mails, and what campaigns say. To be
+        called until it returns 0: how many rows it did this time. Suppressions stay: they name
+        nobody.
         """
 
     def forget(self, scope: Scope, before: int, limit: int) -> int:
@@ -158,12 +162,14 @@ class Imports(Protocol):
 
 
 class Sizes(Protocol):
-    """How many addresses an advertiser may mail: an address on two lists counts once."""
+    """How many addresses an advertiser may mail under a contract: an address on two of its lists
+    counts once.
+    """
 
-    def now(self, scope: Scope, advertiser: str) -> int:
+    def now(self, scope: Scope, advertiser: str, contract: Contract) -> int:
         """How many at this moment."""
 
-    def maximum(self, scope: Scope, advertiser: str, month: str) -> int:
+    def maximum(self, scope: Scope, advertiser: str, contract: Contract, month: str) -> int:
         """The most there were at any moment of a month of Asia/Tokyo (``2026-11``), exactly: one
         that begins with what there was at the end of the one before (rule R68).
         """
@@ -227,8 +233,10 @@ class MailReading(Protocol):
     ) -> Sequence[tuple[int, Outcome, str]]:
         """The report of an import, by line."""
 
-    def sizes(self, connection: Any, scope: Scope, month: str) -> Mapping[str, tuple[int, int]]:
-        """Addresses now and the month's maximum, by advertiser."""
+    def sizes(
+        self, connection: Any, scope: Scope, month: str
+    ) -> Mapping[tuple[str, Contract], tuple[int, int]]:
+        """Addresses now and the month's maximum, by advertiser and contract."""
 
     def suppressed_since(self, connection: Any, after: int) -> Sequence[Suppression]:
         """Suppressions with ids beyond ``after``, by id: what running sends look at."""

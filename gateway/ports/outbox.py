@@ -18,9 +18,9 @@ HALTED = ("line.push", "line.multicast", "line.narrowcast", "line.broadcast")
 """What `stop-sends` halts. Replies are answers to what somebody asked, and go on."""
 
 
-FORGOTTEN = ("line.forward",)
-"""What is kept no longer than it takes: its payload, which is what people said, as it came, is
-cleared with its end, whatever that is.
+FORGOTTEN = ("line.forward", "mail.single", "mail.test")
+"""What is kept no longer than it takes: its payload, which is what people said, as it came, or
+whom a mail goes to, is cleared with its end, whatever that is.
 """
 
 
@@ -122,6 +122,13 @@ class Effects(Protocol):
     def recall(self, scope: Scope, kind: str, friend: int, message: str) -> int:
         """Clear the payloads of what is of one kind, has not ended, was asked for with the event
         of a friend's message, and names that message; returns how many.
+
+        What is cleared ends where it is carried out.
+        """
+
+    def clear(self, scope: Scope, stream: str) -> int:
+        """Take back what waits in a stream, as :meth:`cancel` does, and clear the payloads of all
+        the rest of it, whatever became of it; returns how many.
 
         What is cleared ends where it is carried out.
         """

@@ -1,10 +1,11 @@
 """Whether a list may send: what was found of its domains, and what a person confirmed of it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.mail.recipients import Recipient
 from gateway.domain.values import Scope
 
 
@@ -30,6 +31,8 @@ class MailCheck(msgspec.Struct, frozen=True):
     overridden_by: str = ""
     """Who wants to send all the same."""
     overridden_at: int = 0
+    about: bytes = b""
+    """A digest of the settings that were looked at: of others it says nothing."""
 
 
 class Standing(Protocol):
@@ -47,7 +50,7 @@ class Standing(Protocol):
     def keep(self, scope: Scope, check: MailCheck) -> None:
         """Keep a check, new or overridden, in the place of the last one."""
 
-    def unpause(self, scope: Scope, campaign: Campaign, limit: int) -> int:
-        """Let recipients be mailed again whom a settled campaign's hard bounce had paused; their
-        strikes stay. How many.
+    def paused(self, scope: Scope, list_: str, before: int, limit: int) -> Sequence[Recipient]:
+        """Recipients of a list that are paused, struck last before an instant, locked; at most
+        ``limit``.
         """

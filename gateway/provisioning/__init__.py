@@ -73,6 +73,7 @@ def read(paths: Sequence[Path], held: Held) -> Plan:
     everything = {name: _after(held.get(name, {}), told[name]) for name in TABLES}
     for one in TABLES.values():
         problems += _strays(one, everything, told)
+        problems += _turncoats(one, held, told)
     for one in TABLES.values():
         problems += one.check(everything)
     if problems:
@@ -143,6 +144,16 @@ def _after(known: Mapping[str, Entity], told: Mapping[str, Entry]) -> dict[str, 
 
 def _fields(entity: Any) -> dict[str, Any]:
     return msgspec.structs.asdict(entity)
+
+
+def _turncoats(table: Table, held: Held, told: Mapping[str, Mapping[str, Entry]]) -> Iterator[str]:
+    """Whoever of ``table`` would change what lasts."""
+    for key in table.lasting:
+        for name, entity in held.get(table.name, {}).items():
+            entry, known = told[table.name].get(name), getattr(entity, key)
+            if entry and not entry.removed and entry.values.get(key, known) != known:
+                wrong = Wrong(f"was {known}, and lasts", "keep it, or take another id")
+                yield said(f"{entry.place}: {key}", entry.values[key], wrong)
 
 
 def _strays(

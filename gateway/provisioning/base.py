@@ -42,6 +42,8 @@ class Table(msgspec.Struct, frozen=True):
     """What else must hold between the entities; yields a line for each mistake."""
     blob: Callable[[dict[str, Any]], Blob | None] = lambda values: None
     """The file that the store keeps with an entity, of the values of all keys."""
+    lasting: tuple[str, ...] = ()
+    """Keys whose values stay as long as the entity is there: much was kept by them."""
     note: Callable[[dict[str, Any]], str] = lambda values: ""
     """What whoever applies an entity should know, though nothing is wrong; mostly nothing."""
 

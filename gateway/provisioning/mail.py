@@ -315,7 +315,8 @@ def _check_segments(everything: Everything) -> Iterator[str]:
                 yield line(place, given, Wrong("makes no sense", problem))
 
 
-TABLE = Table(MailList, MAIL_LIST, _build, check=_check)
+# Whoever is on a list counts under its contract.
+TABLE = Table(MailList, MAIL_LIST, _build, check=_check, lasting=("contract",))
 
 SEGMENT_TABLE = Table(
     MailSegment,

@@ -14,9 +14,12 @@ from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.segments import TAGS, MailSegment, matches
 from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, SECOND, Counted
+from gateway.errors import Refused
 from gateway.ports import Fact, Transaction
 from gateway.usecases.campaigns import canceled
 from gateway.usecases.mail_bounces import campaign_counted
+from gateway.usecases.mail_standing import may_send
+from gateway.usecases.mail_strikes import let_go
 
 AT_ONCE = 500
 """Rows that one step touches at most."""
@@ -49,20 +52,28 @@ def _step(
             return canceled(campaign, now, "list"), ()
         return _replace(campaign, due_at=None), ()
     if campaign.state == "scheduled":
-        return _begin(campaign, mail_list, now), ()
+        return _begin(tx, campaign, mail_list, now)
     if campaign.state == "fixing":
         return _fix(tx, campaign, mail_list, now), ()
     if campaign.state == "sending":
         return _watch(tx, campaign, now), ()
-    return _replace(campaign, due_at=None), ()
+    return _note(tx, campaign, now, None), ()  # it is paused
 
 
-def _begin(campaign: Campaign, mail_list: MailList, now: int) -> Campaign:
+def _begin(
+    tx: Transaction, campaign: Campaign, mail_list: MailList, now: int
+) -> tuple[Campaign, Sequence[Fact]]:
+    """Begin, unless the list may not send any more: then a person sees to that, and resumes."""
     later = after_quiet(mail_list.quiet, now)
     if later > now:
-        return _replace(campaign, due_at=later)
+        return _replace(campaign, due_at=later), ()
     state = moved(campaign.state, "begin")
-    return _replace(campaign, state=state, started_at=now, due_at=now)
+    try:
+        may_send(tx, mail_list, now)
+    except Refused:
+        campaign = _replace(campaign, state=moved(state, "pause"), due_at=None, reason="check")
+        return campaign, (campaign_counted(campaign.advertiser, "paused_for_check"),)
+    return _replace(campaign, state=state, started_at=now, due_at=now), ()
 
 
 # --- who gets it ---
@@ -70,8 +81,13 @@ def _begin(campaign: Campaign, mail_list: MailList, now: int) -> Campaign:
 
 def _fix(tx: Transaction, campaign: Campaign, mail_list: MailList, now: int) -> Campaign:
     """Write some recipients down; once it is all of them, the mails may go."""
-    if campaign.fixed_to == ALL:
-        return _replace(campaign, state=moved(campaign.state, "fixed"), due_at=now)
+    if campaign.is_fixed:
+        if let_go(tx, campaign.list, now, AT_ONCE):
+            return _replace(campaign, due_at=now)
+        state = moved(campaign.state, "fixed")
+        return _replace(campaign, state=state, fixed_to=ALL, due_at=now)
+    if not campaign.started_at:  # it was paused where it was to begin
+        campaign = _replace(campaign, started_at=now)
     looked_at, reached = _page(tx, campaign)
     conditions = _conditions(tx, campaign)
     if conditions is None:
@@ -139,11 +155,24 @@ def _watch(tx: Transaction, campaign: Campaign, now: int) -> Campaign:
     if left.get("held") and campaign.doubt != "hold":
         after: SendState = "queued" if campaign.doubt == "send" else "failed"
         tx.campaigns.sends.release(EVERYBODY, campaign.id, "held", after, now, AT_ONCE)
-        return _replace(campaign, due_at=now)
-    if any(left.values()):
-        return _replace(campaign, due_at=now + _LOOK)
+        return _replace(campaign, fixed_to=ALL, due_at=now)
+    if any(count for state, count in left.items() if state != "held"):
+        return _replace(campaign, fixed_to=ALL, due_at=now + _LOOK)
+    if left.get("held"):
+        return _note(tx, campaign, now, now + _LOOK)
     state = moved(campaign.state, "empty")
     return _replace(campaign, state=state, ended_at=now, fixed_to=0, due_at=now)
+
+
+def _note(tx: Transaction, campaign: Campaign, now: int, rest: int | None) -> Campaign:
+    """Note with the consents what went of a campaign that waits for a person, who may never come;
+    then it is due at ``rest``. When it ends, all is noted once more.
+    """
+    if not campaign.is_fixed or campaign.fixed_to == -ALL:
+        return _replace(campaign, due_at=rest)
+    after = 0 if campaign.fixed_to == ALL else -campaign.fixed_to
+    reached = tx.mail.consents.sent(EVERYBODY, campaign.id, after, AT_ONCE)
+    return _replace(campaign, fixed_to=-(reached or ALL), due_at=now)
 
 
 # --- after that ---
@@ -162,7 +191,7 @@ def _close(tx: Transaction, campaign: Campaign, now: int) -> tuple[Campaign, Seq
         return _replace(campaign, fixed_to=ALL, due_at=max(now, campaign.is_settled_at)), ()
     if now < campaign.is_settled_at:
         return _replace(campaign, due_at=campaign.is_settled_at), ()
-    if tx.campaigns.standing.unpause(EVERYBODY, campaign, AT_ONCE):
+    if let_go(tx, campaign.list, now, AT_ONCE):
         return _replace(campaign, due_at=now), ()
     if tx.campaigns.bounces.reset(EVERYBODY, campaign, AT_ONCE):
         return _replace(campaign, due_at=now), ()

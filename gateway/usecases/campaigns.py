@@ -2,7 +2,7 @@
 themselves: ``campaign_steps``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,14 +17,14 @@ from gateway.domain.mail.campaigns import (
     encode_audience,
     moved,
 )
-from gateway.domain.mail.content import Content, Problem, check_content
+from gateway.domain.mail.content import Checked, Content, Problem, problems_of
 from gateway.domain.mail.display import Display
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.segments import MOST_CONDITIONS, MailSegment, problem_of
 from gateway.domain.values import EVERYBODY, SECOND, Scope, Seed
 from gateway.errors import InvalidTransition, Refusal, Refused
 from gateway.ports import Fact, Transaction
-from gateway.usecases.mail_bounces import share_of
+from gateway.usecases.mail_bounces import UNWRITABLE, accept_unwritable, share_of
 from gateway.usecases.mail_lists import list_of
 from gateway.usecases.mail_standing import may_send
 
@@ -58,6 +58,8 @@ class Plan(msgspec.Struct, frozen=True):
     doubt: Doubt = "hold"
     pause_percent: int = 0
     """0: as its list says."""
+    checked: Checked | None = None
+    """What was found wrong with the content already; it is checked anew where the list changed."""
 
 
 class NewCampaign(msgspec.Struct, frozen=True):
@@ -129,6 +131,8 @@ class Wish(msgspec.Struct, frozen=True):
     actor: str
     campaign: int
     now: int
+    checked: Checked | None = None
+    """Of its message, where it is to be scheduled; see :class:`Plan`."""
 
 
 def schedule(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
@@ -144,7 +148,8 @@ def schedule(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
     kept = tx.campaigns.content(EVERYBODY, campaign.id)
     if kept is None:
         raise Refused(Refusal.CONTENT_GONE, "what it says is not kept any more")
-    _refuse(check_content(decode_content(kept[0]), display_of(mail_list), mail_list.attributes))
+    content, display = decode_content(kept[0]), display_of(mail_list)
+    _refuse(problems_of(content, display, mail_list.attributes, wish.checked))
     _check_audience(tx, wish.scope, mail_list, campaign.whom)
     may_send(tx, mail_list, wish.now)
     campaign = _replace(campaign, state=after, due_at=max(campaign.at, wish.now), reason="")
@@ -197,13 +202,15 @@ def pause(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
         Refused: there is no such campaign, or it is not being sent.
     """
     campaign = found(tx, wish.scope, wish.campaign)
-    campaign = _replace(campaign, state=_after(campaign, "pause"), due_at=None, reason="person")
+    # Still due: what went is noted.
+    campaign = _replace(campaign, state=_after(campaign, "pause"), reason="person")
     return _changed(tx, wish, campaign, "campaign.paused")
 
 
 def resume(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
     """Let a paused campaign go on. One that too many bounces had paused is paused again only where
-    their share grows by as much as its list allows, once more.
+    their share grows by as much as its list allows, once more; one that was paused since too many
+    of its mails could not be made, only where too many more cannot.
 
     Raises:
         Refused: there is no such campaign, it is not paused, or its list may not send.
@@ -216,6 +223,8 @@ def resume(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
     if campaign.reason == "bounces":
         tried, bounced = share_of(tx.campaigns.figures.of(EVERYBODY, campaign.id))
         percent = min(100, -(-100 * bounced // max(tried, 1)) + mail_list.pause_percent)
+    elif campaign.reason == UNWRITABLE:
+        accept_unwritable(tx, campaign)
     campaign = _replace(
         campaign, state=after, due_at=wish.now, reason="", pause_percent=max(1, percent)
     )
@@ -246,6 +255,8 @@ def decide(tx: Transaction, wish: Decision) -> tuple[int, Sequence[Fact]]:
     after: domain.SendState = "queued" if wish.to == "send" else "failed"
     count = tx.campaigns.sends.release(EVERYBODY, campaign.id, "held", after, wish.now, AT_ONCE)
     if count:
+        if campaign.fixed_to < 0:  # more may go: that is to be noted, too
+            tx.campaigns.save(EVERYBODY, _replace(campaign, fixed_to=domain.ALL))
         _audit(tx, wish.now, wish.actor, campaign, f"campaign.doubts_{wish.to}")
     return count, ()
 
@@ -260,6 +271,8 @@ class Again(msgspec.Struct, frozen=True):
     now: int
     seed: Seed
     """With one id."""
+    checked: Checked | None = None
+    """Of its message; see :class:`Plan`."""
 
 
 def again(tx: Transaction, wish: Again) -> tuple[Campaign, Sequence[Fact]]:
@@ -282,6 +295,7 @@ def again(tx: Transaction, wish: Again) -> tuple[Campaign, Sequence[Fact]]:
         audience=Audience(failed_of=before.id),
         give_up_seconds=before.give_up_seconds,
         doubt=before.doubt,
+        checked=wish.checked,
     )
     new = NewCampaign(wish.scope, wish.actor, before.list, plan, wish.now, wish.seed)
     return create(tx, new)
@@ -344,7 +358,8 @@ def _planned(
         if not low <= value <= high:
             raise Refused(Refusal.INVALID_FIELD, f"{name}: is not from {low} to {high}")
     _check_audience(tx, scope, mail_list, plan.audience)
-    problems = check_content(plan.content, display_of(mail_list), mail_list.attributes)
+    display, attributes = display_of(mail_list), mail_list.attributes
+    problems = problems_of(plan.content, display, attributes, plan.checked)
     # A draft may still lack them; what is scheduled may not.
     _refuse([each for each in problems if each.reason is not Refusal.DISPLAY_ITEM_MISSING])
     return _replace(
@@ -377,7 +392,8 @@ def _check_audience(tx: Transaction, scope: Scope, mail_list: MailList, audience
             raise Refused(Refusal.UNKNOWN_REFERENCE, "failed_of: the list has no such campaign")
 
 
-def _refuse(problems: Sequence[Problem]) -> None:
+def _refuse(found: Collection[Problem]) -> None:
+    problems = list(found)
     if problems:
         told = "; ".join(f"{each.where}: {each.detail}" for each in problems[:10])
         raise Refused(problems[0].reason, told)

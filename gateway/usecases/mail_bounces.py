@@ -5,24 +5,34 @@ from typing import Literal
 
 import msgspec
 
-from gateway.domain.effects import NEVER
 from gateway.domain.mail.addresses import without_addresses
 from gateway.domain.mail.bounces import COUNTS, HARD, BounceClass, Reading
-from gateway.domain.mail.campaigns import Campaign, Result, moved
+from gateway.domain.mail.campaigns import IN_DOUBT, Campaign, Result, SendState, moved
 from gateway.domain.mail.outcomes import status_in
-from gateway.domain.mail.recipients import Recipient, Suppression
-from gateway.domain.mail.strikes import struck
+from gateway.domain.mail.recipients import Suppression
 from gateway.domain.mail.tokens import Keys, Named
 from gateway.domain.values import EVERYBODY, Counted, Draw, Seed, nth_id
 from gateway.ports import Fact, Transaction
 from gateway.ports.campaigns import Bounce, Send
 from gateway.usecases.mail_stops import Stop, stop
+from gateway.usecases.mail_strikes import strike
 
 IDS_A_REPORT = 4
 """So many ids a report may need."""
 
+UNWRITABLE: Literal["unwritable"] = "unwritable"
+"""The class of a mail that could not be made: a value of its recipient is missing or unfit. It is a
+failure, and no bounce."""
+
 LEAST_TRIED = 50
-"""Of fewer mails a share says nothing: no campaign is paused for its bounces before."""
+"""Of fewer mails a share says nothing: no campaign is paused by itself before."""
+
+_MAY_HAVE_GONE = frozenset[SendState](("attempting", "held", "queued", "deferred"))
+"""States of a mail of which a copy may be out: what was held may be let go once more."""
+
+_FAILED_UNWRITABLE = f"failed:{UNWRITABLE}"
+_ACCEPTED = "unwritable:accepted"
+"""The figure of those that a person knew of when they resumed a campaign."""
 
 _replace = msgspec.structs.replace
 
@@ -78,8 +88,8 @@ def _bounced(
     tx: Transaction, campaign: Campaign, send: Send, report: Came
 ) -> tuple[Took, Sequence[Fact]]:
     reading, named, draw = report.reading, report.named, report.seed.draw()
-    if send.state in ("attempting", "held"):
-        # It was in doubt whether it went. What bounces did.
+    if send.state in _MAY_HAVE_GONE or send.bounce_class == IN_DOUBT:
+        # It was in doubt whether it went. What bounces did, and it does not go once more.
         arrived = Result(named.campaign, named.recipient, "sent", report.at)
         tx.campaigns.sends.settle(EVERYBODY, (arrived,))
     if not tx.campaigns.bounces.mark(
@@ -124,9 +134,20 @@ def _delayed(tx: Transaction, campaign: Campaign, report: Came) -> tuple[Took, S
 
 
 def _of_signup(tx: Transaction, report: Came) -> tuple[Took, Sequence[Fact]]:
-    """The mail that asks for a sign-up's confirmation came back: nobody is there to confirm it."""
+    """The mail that asks for a sign-up's confirmation came back: nobody is there to confirm it. Or
+    somebody complained of it, who is not mailed any more.
+    """
     signup = tx.mail.entrance.signups.find(EVERYBODY, report.named.recipient)
     reading = report.reading
+    if signup is not None and reading.bounce_class == "complaint":
+        whose = tx.mail.suppressions.of(EVERYBODY, signup.advertiser, (signup.hash,))
+        is_first = not any(
+            each.source == "complaint" and each.covers(signup.list, "", report.at)
+            for each in whose.get(signup.hash, ())
+        )
+        suppressions, told = _stop(tx, report)
+        facts = [counted(signup.advertiser, "complaint")] if is_first else []
+        return Took(is_first, suppressions), [*facts, *told]
     if signup is None or signup.state != "waiting" or reading.action != "failed":
         return NOTHING, ()
     tx.mail.entrance.signups.settle(EVERYBODY, signup.id, "dropped")
@@ -159,65 +180,65 @@ def refused(
     return strike(tx, campaign, (*hard, *soft), frozenset(hard), at, draw), facts
 
 
-def strike(
-    tx: Transaction,
-    campaign: Campaign,
-    whom: Sequence[int],
-    hard: frozenset[int],
-    at: int,
-    draw: Draw,
-) -> Sequence[Suppression]:
-    """Hold a final failure against recipients; those who are struck out are suppressed, too. Takes
-    an id for each of these.
-    """
-    if not whom:
-        return ()
-    known = tx.mail.recipients.get(EVERYBODY, whom)
-    after = {id_: struck(each, campaign.id, at, is_hard=id_ in hard) for id_, each in known.items()}
-    changed = [each for id_, each in sorted(after.items()) if each != known[id_]]
-    if changed:
-        tx.mail.recipients.save(EVERYBODY, changed, at)
-    suppressions = [_struck_out(each, at, draw) for each in changed if each.state == "removed"]
-    if suppressions:
-        tx.mail.suppressions.add(EVERYBODY, suppressions)
-    return suppressions
-
-
-def _struck_out(recipient: Recipient, at: int, draw: Draw) -> Suppression:
-    return Suppression(
-        recipient.advertiser,
-        recipient.list,
-        recipient.hash,
-        "",
-        draw.id(),
-        at,
-        NEVER,
-        "strikes",
-    )
-
-
 def share_of(figures: Mapping[str, int]) -> tuple[int, int]:
     """Of how many mails it is known whether they were taken, and how many of them failed or came
-    back.
+    back; what could not be made is neither.
     """
-    tried = figures.get("sent", 0) + figures.get("failed", 0)
+    unwritable = figures.get(_FAILED_UNWRITABLE, 0)
+    tried = figures.get("sent", 0) + figures.get("failed", 0) - unwritable
     bad = sum(
         amount for name, amount in figures.items() if name.startswith(("bounced:", "failed:"))
     )
-    return tried, bad
+    return tried, bad - unwritable
+
+
+def unwritable_of(figures: Mapping[str, int]) -> tuple[int, int]:
+    """Of how many mails it is known whether they could be made and were taken, and how many could
+    not be made, apart from those that a person accepted.
+    """
+    known = figures.get("sent", 0) + figures.get("failed", 0)
+    return known, figures.get(_FAILED_UNWRITABLE, 0) - figures.get(_ACCEPTED, 0)
+
+
+def accept_unwritable(tx: Transaction, campaign: Campaign) -> None:
+    """A person knows how many mails of a campaign could not be made, and lets it go on: they
+    do not count towards the share that pauses it.
+    """
+    figures = tx.campaigns.figures
+    _, bad = unwritable_of(figures.of(EVERYBODY, campaign.id))
+    figures.add(EVERYBODY, campaign.id, {_ACCEPTED: bad})
 
 
 def watch_share(tx: Transaction, campaign: Campaign) -> tuple[Campaign, Sequence[Fact]]:
-    """Pause a campaign of which too much comes back; what it is then, and the alarm if so."""
+    """Pause a campaign of which too much comes back, or cannot be made; what it is then, and the
+    alarm if so.
+    """
     if campaign.state not in ("fixing", "sending"):
         return campaign, ()
-    tried, bad = share_of(tx.campaigns.figures.of(EVERYBODY, campaign.id))
-    if tried < LEAST_TRIED or bad * 100 <= tried * campaign.pause_percent:
-        return campaign, ()
-    state = moved(campaign.state, "pause")
-    campaign = _replace(campaign, state=state, due_at=None, reason="bounces")
+    figures = tx.campaigns.figures.of(EVERYBODY, campaign.id)
+    if _is_too_much(share_of(figures), campaign):
+        return _paused(tx, campaign, "bounces")
+    if _is_too_much(unwritable_of(figures), campaign):
+        return _paused(tx, campaign, UNWRITABLE)
+    return campaign, ()
+
+
+def _is_too_much(share: tuple[int, int], campaign: Campaign) -> bool:
+    tried, bad = share
+    return tried >= LEAST_TRIED and bad * 100 > tried * campaign.pause_percent
+
+
+def _paused(
+    tx: Transaction, campaign: Campaign, reason: Literal["bounces", "unwritable"]
+) -> tuple[Campaign, Sequence[Fact]]:
+    # Still due: what went is noted.
+    campaign = _replace(campaign, state=moved(campaign.state, "pause"), reason=reason)
     tx.campaigns.save(EVERYBODY, campaign)
-    return campaign, (campaign_counted(campaign.advertiser, "paused_for_bounces"),)
+    results: dict[str, CampaignResult] = {
+        "bounces": "paused_for_bounces",
+        UNWRITABLE: "paused_for_unwritable",
+    }
+    return campaign, (campaign_counted(campaign.advertiser, results[reason]),)
 
 
 def counted(advertiser: str, class_: BounceClass | str) -> Counted:
@@ -225,9 +246,17 @@ def counted(advertiser: str, class_: BounceClass | str) -> Counted:
     return Counted(advertiser, "mail_bounces_total", (class_,))
 
 
-def campaign_counted(
-    advertiser: str, result: Literal["done", "canceled", "paused_for_bounces", "paused_for_fault"]
-) -> Counted:
+CampaignResult = Literal[
+    "done",
+    "canceled",
+    "paused_for_bounces",
+    "paused_for_unwritable",
+    "paused_for_fault",
+    "paused_for_check",
+]
+
+
+def campaign_counted(advertiser: str, result: CampaignResult) -> Counted:
     """A fact of the metric ``mail_campaigns_total``."""
     return Counted(advertiser, "mail_campaigns_total", (result,))
 
@@ -236,7 +265,8 @@ def campaign_counted(
 
 
 def _log(tx: Transaction, campaign: Campaign, report: Came, draw: Draw) -> None:
-    reading = report.reading
+    reading, whose = report.reading, report.named.recipient
+    known = tx.mail.recipients.get(EVERYBODY, (whose,)).get(whose)
     tx.campaigns.bounces.add(
         EVERYBODY,
         Bounce(
@@ -244,14 +274,14 @@ def _log(tx: Transaction, campaign: Campaign, report: Came, draw: Draw) -> None:
             advertiser=campaign.advertiser,
             list=campaign.list,
             campaign=campaign.id,
-            recipient=report.named.recipient,
+            recipient=whose,
             at=report.at,
             source=report.source,
             bounce_class=reading.bounce_class,
             action=reading.action,
             code=reading.reply,
             status=reading.status,
-            text=without_addresses(reading.text),
+            text=without_addresses(reading.text, reading.address, known.address if known else ""),
         ),
     )
 

@@ -22,9 +22,6 @@ AT_ONCE = 300
 IDS = 2 * AT_ONCE
 """Ids that the seed of such a unit has to have."""
 
-FAULTY = "file_invalid"
-"""The reason of an import that was refused as a whole."""
-
 
 class Begin(msgspec.Struct, frozen=True):
     """A file that was examined, and is to be taken in."""
@@ -41,6 +38,8 @@ class Begin(msgspec.Struct, frozen=True):
     """Whether each line states its own consent."""
     consent: Stated | None = None
     """What is stated of the whole file, where the lines state nothing."""
+    corrects: bool = True
+    """Whether it may change attributes and tags of who is there already: not for the operator."""
 
 
 def begin(tx: Transaction, wish: Begin) -> tuple[Import, Sequence[Fact]]:
@@ -64,6 +63,7 @@ def begin(tx: Transaction, wish: Begin) -> tuple[Import, Sequence[Fact]]:
         actor=wish.actor,
         name=wish.name[:200],
         consent=consent.encode_stated(stated),
+        corrects=wish.corrects,
     )
     tx.mail.entrance.imports.add(EVERYBODY, imported)
     detail = {"list": mail_list.id, "consent": "lines" if stated is None else "file"}
@@ -211,11 +211,14 @@ class _Unit:
     def _enter(self, line: Line, hash_: bytes, stated: Stated) -> None:
         known = self._known.get(hash_)
         now = self._wish.now
-        recipient = entry(known, self._list, line.address, hash_, line.attributes, self._draw, now)
+        attributes, tags = line.attributes, line.tags
+        if known is not None and not (self._import.corrects or self._is_of_this_file(known)):
+            attributes, tags = {}, ()
+        recipient = entry(known, self._list, line.address, hash_, attributes, self._draw, now)
         has_changed = recipient != known
         if has_changed:
             self._saved[hash_] = self._known[hash_] = recipient
-        has_changed |= self._tag(recipient, line.tags)
+        has_changed |= self._tag(recipient, tags)
         has_changed |= self._consent(recipient, stated)
         reason = DOUBLED if known is not None and self._is_of_this_file(known) else ""
         if known is None:

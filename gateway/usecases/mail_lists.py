@@ -61,6 +61,9 @@ class Add(msgspec.Struct, frozen=True):
     keys: Keys
     attributes: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
+    corrects: bool = True
+    """Whether attributes and tags of who is there already may change: not by the operator, who may
+    only delete or stop (rule R104)."""
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -88,6 +91,8 @@ def add(tx: Transaction, wish: Add) -> tuple[Added, Sequence[Fact]]:
         raise Refused(Refusal.RECIPIENT_STOPPED, "they stopped this list; only they can come back")
     draw = wish.seed.draw()
     known = tx.mail.recipients.find(EVERYBODY, mail_list.id, (hash_,)).get(hash_)
+    if known is not None and not wish.corrects:
+        attributes, tags = {}, ()
     recipient = entry(known, mail_list, address, hash_, attributes, draw, wish.now)
     if recipient != known:
         tx.mail.recipients.save(EVERYBODY, (recipient,), wish.now)
@@ -188,6 +193,7 @@ def entry(
         lane=lane_of(address),
         attributes=merged("", attributes),
         added_at=now,
+        contract=mail_list.contract,
     )
 
 

@@ -153,9 +153,10 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 def erase(tx: Transaction, wish: Erase) -> tuple[Erased, Sequence[Fact]]:
-    """Take an address off all lists of an advertiser, with tags, sign-ups and single mails that
-    wait. A keyed hash stays, so that the next import does not mail them again; so does the record
-    of their consents, which the law asks for until its time is over (:func:`forget`).
+    """Take an address off all lists of an advertiser, with tags, sign-ups and single mails, also
+    those that were sent. A keyed hash stays, so that the next import does not mail them again; so
+    does the record of their consents, which the law asks for until its time is over
+    (:func:`forget`).
 
     Raises:
         Refused: there is no such advertiser in scope, or the address is none.
@@ -177,7 +178,7 @@ def erase(tx: Transaction, wish: Erase) -> tuple[Erased, Sequence[Fact]]:
     ids = [each.id for each in mail.recipients.everywhere(EVERYBODY, wish.advertiser, hash_)]
     gone = mail.recipients.delete(EVERYBODY, ids, wish.now) if ids else 0
     dropped = mail.entrance.signups.drop(EVERYBODY, wish.advertiser, hash_)
-    tx.outbox.cancel(EVERYBODY, stream_of(wish.advertiser, hash_))
+    tx.outbox.clear(EVERYBODY, stream_of(wish.advertiser, hash_))
     counts = {"recipients": gone, "signups": dropped}
     _audit(tx, wish.now, wish.actor, wish.advertiser, "mail.erased", hash_, counts)
     return Erased(gone, dropped, (suppression,)), ()
@@ -213,14 +214,30 @@ class Seal(msgspec.Struct, frozen=True):
     """The end of an advertiser's contract (rule R81)."""
 
     advertiser: str
+    """One that is not provisioned any more may have left something, too."""
+    actor: str
     now: int
 
 
 def seal(tx: Transaction, job: Seal) -> tuple[int, Sequence[Fact]]:
-    """Turn consents into sealed proofs and delete what they and the recipients say, a bounded piece
-    at a time; returns how many were left to do, 0 at the end.
+    """Turn consents into sealed proofs and erase all else that tells who was mailed what, a bounded
+    piece at a time; returns how many rows it did, 0 at the end, which is audited.
+
+    Figures, proofs and suppressions stay, which name nobody.
+
+    Raises:
+        Refused: a campaign has mails to send, or to note with the consents: the proofs say when the
+            last one went.
     """
-    return tx.mail.consents.seal(EVERYBODY, job.advertiser, job.now, AT_ONCE), ()
+    campaign = tx.campaigns.lookups.unfinished(EVERYBODY, job.advertiser)
+    if campaign is not None:
+        detail = f"campaign {campaign.id} is {campaign.state}: cancel it, and wait for its end"
+        raise Refused(Refusal.CAMPAIGN_STATE, detail)
+    done = tx.mail.consents.seal(EVERYBODY, job.advertiser, job.now, AT_ONCE)
+    if not done:
+        whose = job.advertiser
+        tx.access.audit(EVERYBODY, job.now, job.actor, whose, "mail.sealed", whose, {})
+    return done, ()
 
 
 def _check(tx: Transaction, scope: Scope, advertiser: str) -> None:

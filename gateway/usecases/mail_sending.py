@@ -24,11 +24,8 @@ IDS_A_RESULT = 2
 """So many ids a result may need: one for the log of bounces, one for a suppression."""
 
 SILENT_SECONDS = 15
-"""A process that has not said for so long that it lives sends no more: letters are put on the wire
-within ten seconds of being handed out, or not at all."""
-
-UNWRITABLE = "unwritable"
-"""The class of a mail that could not be made: a value of its recipient is missing or unfit."""
+"""A process of which another has heard nothing new for so long, by its own clock, sends no more:
+letters are put on the wire within ten seconds of being handed out, or not at all."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -62,7 +59,7 @@ class Given(msgspec.Struct, frozen=True):
     suppressions: tuple[Suppression, ...] = ()
     """Who was struck out."""
     paused: tuple[Campaign, ...] = ()
-    """Campaigns that were paused, since too much of them came back."""
+    """Campaigns that were paused, since too much of them came back, or could not be made."""
 
 
 def exchange(tx: Transaction, job: Round) -> tuple[Given, Sequence[Fact]]:
@@ -93,10 +90,12 @@ def _settle(
     if not job.results:
         return (), (), facts
     draw = job.seed.draw()
-    changed = tx.campaigns.sends.settle(EVERYBODY, job.results, job.owner)
     by_campaign: dict[int, list[Result]] = {}
     for result in job.results:
         by_campaign.setdefault(result.campaign, []).append(result)
+    # Campaigns are locked before their mails, as by whoever takes a report in.
+    campaigns = {id_: tx.campaigns.find(EVERYBODY, id_) for id_ in sorted(by_campaign)}
+    changed = tx.campaigns.sends.settle(EVERYBODY, job.results, job.owner)
     for id_, results in sorted(by_campaign.items()):
         if not changed.get(id_):
             continue  # all of it was kept before
@@ -104,7 +103,7 @@ def _settle(
         if tried:
             tx.campaigns.figures.add(EVERYBODY, id_, {"tries": tried})
         failed = [result for result in results if result.state == "failed"]
-        campaign = tx.campaigns.find(EVERYBODY, id_)
+        campaign = campaigns[id_]
         if campaign is None:
             continue
         facts += _counted(campaign.advertiser, results)
@@ -145,12 +144,9 @@ class Beat(msgspec.Struct, frozen=True):
 def beat(tx: Transaction, job: Beat) -> tuple[int, Sequence[Fact]]:
     """Hold what silent processes attempted, at most :data:`AT_ONCE`; how many were held."""
     tx.campaigns.beats.beat(EVERYBODY, job.owner, job.now)
-    before = job.now + 1 if job.alone else job.now - SILENT_SECONDS * SECOND
-    silent = tx.campaigns.beats.silent(EVERYBODY, before)
-    owners = [owner for owner in silent if owner != job.owner]
-    if not owners:
-        return 0, ()
-    return tx.campaigns.sends.doubt(EVERYBODY, owners, job.now, AT_ONCE), ()
+    patience = 0 if job.alone else SILENT_SECONDS * SECOND
+    silent = tx.campaigns.beats.silent(EVERYBODY, job.owner, job.now, patience)
+    return _hold(tx, silent, job.now)
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -162,7 +158,22 @@ class Lost(msgspec.Struct, frozen=True):
 
 def lost(tx: Transaction, job: Lost) -> tuple[int, Sequence[Fact]]:
     """Hold what a process attempts without knowing of it, at most :data:`AT_ONCE`; how many."""
-    return tx.campaigns.sends.doubt(EVERYBODY, (job.owner,), job.now, AT_ONCE), ()
+    return _hold(tx, (job.owner,), job.now)
+
+
+def _hold(tx: Transaction, owners: Sequence[int], now: int) -> tuple[int, Sequence[Fact]]:
+    """Hold what processes attempted, at most :data:`AT_ONCE`; how many, and whose they are."""
+    held = tx.campaigns.sends.doubt(EVERYBODY, owners, now, AT_ONCE)
+    whose = Counter[str]()
+    for id_, count in sorted(held.items()):
+        campaign = tx.campaigns.find(EVERYBODY, id_)
+        if campaign is not None:
+            whose[campaign.advertiser] += count
+    facts = [
+        Counted(advertiser, "mail_messages_total", ("held",), count)
+        for advertiser, count in sorted(whose.items())
+    ]
+    return sum(held.values()), facts
 
 
 # --- what is sent ---
@@ -194,10 +205,14 @@ class Links(msgspec.Struct, frozen=True):
 
 
 def keep_links(tx: Transaction, links: Links) -> tuple[None, Sequence[Fact]]:
-    """Keep where links lead to, before the first mail with them goes."""
+    """Keep where links lead to, before the first mail with them goes. Those of mails that went
+    stay, though the list may count clicks no more.
+    """
     campaign = tx.campaigns.find(EVERYBODY, links.campaign)
     kept = tx.campaigns.content(EVERYBODY, links.campaign)
-    if campaign is not None and kept is not None and tuple(kept[1]) != links.urls:
+    if campaign is None or kept is None or len(links.urls) < len(kept[1]):
+        return None, ()
+    if tuple(kept[1]) != links.urls:
         tx.campaigns.rewrite(EVERYBODY, campaign, kept[0], links.urls)
     return None, ()
 
@@ -214,7 +229,8 @@ def pause_for_fault(tx: Transaction, fault: Fault) -> tuple[Campaign | None, Seq
     campaign = tx.campaigns.find(EVERYBODY, fault.campaign)
     if campaign is None or campaign.state not in ("fixing", "sending"):
         return campaign, ()
-    campaign = msgspec.structs.replace(campaign, state="paused", due_at=None, reason="content")
+    # Still due: what went is noted.
+    campaign = msgspec.structs.replace(campaign, state="paused", reason="content")
     tx.campaigns.save(EVERYBODY, campaign)
     return campaign, (campaign_counted(campaign.advertiser, "paused_for_fault"),)
 

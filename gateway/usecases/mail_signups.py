@@ -1,7 +1,6 @@
 """Sign-ups by form and by empty mail: asked for by anybody, confirmed by whose address it is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -13,13 +12,17 @@ from gateway.domain.mail.profiles import attributes_of, checked_attributes, merg
 from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.mail.signups import (
     CONFIRM_SECONDS,
+    HOUR_SECONDS,
+    MOST_BY_MAIL,
     MOST_OF_ADDRESS,
     MOST_OF_NETWORK,
     WINDOW_SECONDS,
+    Asked,
     Way,
     already,
     confirmation,
     is_confirmable,
+    network_of,
 )
 from gateway.domain.mail.tokens import Keys, Named, hash_of, opened, sealed
 from gateway.domain.values import EVERYBODY, SECOND, Draw, Seed, moment
@@ -27,6 +30,7 @@ from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
 from gateway.ports.mail import Signup
 from gateway.usecases.mail_lists import consent_of, entry, keep_consent, wholly_stopped
+from gateway.usecases.mail_stops import NEVER_ASKED
 
 SINGLE = "mail.single"
 """The kind of effect that carries one mail; its payload is JSON: list, address, subject, text, and
@@ -42,7 +46,8 @@ class Ask(msgspec.Struct, frozen=True):
     list: str
     address: str
     network: str
-    """By :func:`gateway.domain.mail.signups.network_of`."""
+    """By :func:`gateway.domain.mail.signups.network_of`; of empty mails it stands for the list, as
+    mail servers pass them on: see :func:`mailbox_of`."""
     how: Way
     evidence: str
     """What shows it: the form's address and the time, or the mail's Message-ID."""
@@ -54,14 +59,10 @@ class Ask(msgspec.Struct, frozen=True):
     language: Language = "ja"
 
 
-Asked = Literal["asked", "already", "limited_address", "limited_network"]
-"""What became of it, for counters alone: whoever asked is told the same each time, or they could
-find out who is on a list."""
-
-
 def ask(tx: Transaction, wish: Ask) -> tuple[Asked, Sequence[Fact]]:
     """Ask the address to confirm, by a mail. Whoever is on the list already is told so, in a mail;
-    whoever stopped it may come back, as they themselves confirm.
+    whoever stopped it may come back, as they themselves confirm. Whoever complained, or was deleted
+    at their wish, is not written to again, whoever types in their address.
 
     Raises:
         Refused: the list is not there or not open this way, or the address or an attribute is
@@ -71,30 +72,33 @@ def ask(tx: Transaction, wish: Ask) -> tuple[Asked, Sequence[Fact]]:
     address = normalised(wish.address)
     attributes = checked_attributes(wish.attributes, mail_list.attributes)
     hash_ = hash_of(address, wish.keys)
-    signups = tx.mail.entrance.signups
-    since = wish.now - WINDOW_SECONDS * SECOND
-    of_address, of_network = signups.count(EVERYBODY, hash_, wish.network, since)
-    if of_address >= MOST_OF_ADDRESS:
-        return "limited_address", ()
-    if of_network >= MOST_OF_NETWORK:
-        return "limited_network", ()
+    limited = _limited(tx, wish, hash_)
+    if limited is not None:
+        return limited, ()
     draw = wish.seed.draw()
-    known = _mailed(tx, mail_list, hash_, wish.now)
+    stops = tx.mail.suppressions.of(EVERYBODY, mail_list.advertiser, (hash_,)).get(hash_, ())
+    is_asked = not any(
+        each.source in NEVER_ASKED and each.covers(mail_list.id, "", wish.now) for each in stops
+    )
+    known = _mailed(tx, mail_list, hash_, stops, wish.now)
+    is_new = known is None and is_asked
     signup = Signup(
         id=draw.id(),
         advertiser=mail_list.advertiser,
         list=mail_list.id,
-        address=address if known is None else "",
+        address=address if is_new else "",
         hash=hash_,
         network=wish.network,
         how=wish.how,
-        attributes=merged("", attributes if known is None else {}),
-        evidence=wish.evidence[:MOST_EVIDENCE] if known is None else "",
+        attributes=merged("", attributes if is_new else {}),
+        evidence=wish.evidence[:MOST_EVIDENCE] if is_new else "",
         notice=mail_list.notice_version,
         at=wish.now,
-        state="waiting" if known is None else "dropped",
+        state="waiting" if is_new else "dropped",
     )
-    signups.add(EVERYBODY, signup)
+    tx.mail.entrance.signups.add(EVERYBODY, signup)
+    if not is_asked:
+        return "stopped", ()
     if known is None:
         token = sealed(Named(0, signup.id), wish.keys.signup)
         url = f"{tx.public_url}/s/{mail_list.id}?t={token}"
@@ -186,6 +190,24 @@ def stream_of(advertiser: str, hash_: bytes) -> str:
     return f"mail/{advertiser}/{hash_.hex()}"
 
 
+def mailbox_of(list_: str, keys: Keys) -> str:
+    """What empty mails to a list are counted by, whoever seems to have written them."""
+    return network_of(f"mails to {list_}", keys)
+
+
+def _limited(tx: Transaction, wish: Ask, hash_: bytes) -> Asked | None:
+    """Whether there were too many of its kind already."""
+    count = tx.mail.entrance.signups.count
+    since = wish.now - WINDOW_SECONDS * SECOND
+    of_address, of_network = count(EVERYBODY, hash_, wish.network, since)
+    if of_address >= MOST_OF_ADDRESS:
+        return "limited_address"
+    if wish.how == "form":
+        return "limited_network" if of_network >= MOST_OF_NETWORK else None
+    _, of_list = count(EVERYBODY, hash_, wish.network, wish.now - HOUR_SECONDS * SECOND)
+    return "limited_list" if of_list >= MOST_BY_MAIL else None
+
+
 def _open_list(tx: Transaction, list_: str, how: Way) -> MailList:
     mail_list = tx.entities.find(EVERYBODY, MailList, list_)
     is_open = mail_list is not None and (
@@ -196,10 +218,11 @@ def _open_list(tx: Transaction, list_: str, how: Way) -> MailList:
     return mail_list
 
 
-def _mailed(tx: Transaction, mail_list: MailList, hash_: bytes, now: int) -> Recipient | None:
+def _mailed(
+    tx: Transaction, mail_list: MailList, hash_: bytes, stops: Sequence[Suppression], now: int
+) -> Recipient | None:
     """Who is on the list and gets its mail."""
     known = tx.mail.recipients.find(EVERYBODY, mail_list.id, (hash_,)).get(hash_)
-    stops = tx.mail.suppressions.of(EVERYBODY, mail_list.advertiser, (hash_,)).get(hash_, ())
     if known is None or known.state != "active" or wholly_stopped(stops, mail_list.id, now):
         return None
     return known

@@ -1,5 +1,6 @@
 """Whether a list may send: the law confirmed by a person, and its domains checked (rule R130)."""
 
+import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -59,7 +60,14 @@ def keep_check(tx: Transaction, found: Checked) -> tuple[MailCheck, Sequence[Fac
     """
     mail_list = list_of(tx, found.scope, found.list)
     findings = msgspec.json.encode(found.findings).decode()
-    check = MailCheck(mail_list.id, mail_list.advertiser, found.now, found.aligned, findings)
+    check = MailCheck(
+        mail_list.id,
+        mail_list.advertiser,
+        found.now,
+        found.aligned,
+        findings,
+        about=_about(mail_list),
+    )
     tx.campaigns.standing.keep(EVERYBODY, check)
     return check, ()
 
@@ -96,8 +104,8 @@ def may_send(tx: Transaction, mail_list: MailList, now: int) -> None:
     """See that a list may send.
 
     Raises:
-        Refused: nobody confirmed that the law is kept; its domains were not checked within a week;
-            or they are not aligned, and nobody overrode that.
+        Refused: nobody confirmed that the law is kept; its domains were not checked within a week,
+            or are others by now; or they are not aligned, and nobody overrode that.
     """
     if tx.campaigns.standing.confirmation(EVERYBODY, mail_list.id) is None:
         detail = "a person must first confirm that the law is kept (R130)"
@@ -113,7 +121,18 @@ def _fresh(tx: Transaction, mail_list: MailList, now: int) -> MailCheck:
     if check is None or check.at < now - CHECK_DAYS * _DAY:
         detail = f"run `gateway mail check`: the last one is missing, or over {CHECK_DAYS} days old"
         raise Refused(Refusal.MAIL_UNCHECKED, detail)
+    if check.about != _about(mail_list):
+        detail = "run `gateway mail check`: the sender, the bounce domain or DKIM changed since"
+        raise Refused(Refusal.MAIL_UNCHECKED, detail)
     return check
+
+
+def _about(mail_list: MailList) -> bytes:
+    """A digest of what a check looks at."""
+    dkim = mail_list.dkim
+    signs = (dkim.domain, dkim.selector, dkim.key) if dkim else ()
+    settings = (mail_list.sender, mail_list.bounce_domain, *signs)
+    return hashlib.sha256(msgspec.json.encode(settings)).digest()
 
 
 def _audit(tx: Transaction, now: int, actor: str, mail_list: MailList, action: str) -> None:

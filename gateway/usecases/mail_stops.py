@@ -21,12 +21,15 @@ STOP = "stop"
 
 _BY_THEMSELVES: frozenset[Source] = frozenset({"one_click", "page", "mail"})
 
+NEVER_ASKED: frozenset[Source] = frozenset({"complaint", "deletion"})
+"""Whoever is suppressed for these is not even asked whether they want to come back."""
+
 _MOST_YEARS = 100
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """Somebody wants no more mail. Who: a recipient by id (from a token that was opened), else an
-    address on a list.
+    """Somebody wants no more mail. Who: a recipient by id, or the sign-up that a single mail was
+    about (from a token that was opened), else an address on a list.
     """
 
     source: Source
@@ -54,7 +57,9 @@ class Stopped(msgspec.Struct, frozen=True):
     """What a stop came to."""
 
     suppressions: tuple[Suppression, ...]
-    """The rows that hold now. Whoever runs the stop tells them to the recall before it answers."""
+    """The rows that hold now: of two about the same the one that ends later. Whoever runs the stop
+    tells them to the recall before it answers.
+    """
     is_new: bool
     """Whether it was not so before."""
     list: str = ""
@@ -85,7 +90,7 @@ def stop(tx: Transaction, wish: Stop) -> tuple[Stopped, Sequence[Fact]]:
         until=wish.until,
         source=wish.source,
     )
-    is_new = bool(tx.mail.suppressions.add(EVERYBODY, (suppression,)))
+    standing, is_new = _kept(tx, suppression)
     _count(tx, wish)
     if wish.actor:
         detail = {"list": list_, "topic": suppression.topic, "source": wish.source}
@@ -93,7 +98,7 @@ def stop(tx: Transaction, wish: Stop) -> tuple[Stopped, Sequence[Fact]]:
         tx.access.audit(
             EVERYBODY, wish.now, wish.actor, advertiser, "mail.stopped", subject, detail
         )
-    return Stopped((suppression,), is_new, list_), ()
+    return Stopped((standing,), is_new, list_), ()
 
 
 def end_of_day(day: dt.date, now: int) -> int:
@@ -119,12 +124,37 @@ def _by_id(tx: Transaction, wish: Stop) -> tuple[str, str, bytes] | None:
     # Deleted since: what they consented to still tells whom the token names.
     for said in tx.mail.consents.of(wish.scope, wish.recipient):
         return said.advertiser, said.list, said.hash
-    return None
+    # A confirmation, or the mail to one who is on the list: its token names what was asked for.
+    signup = tx.mail.entrance.signups.find(wish.scope, wish.recipient)
+    if signup is None:
+        return None
+    if not wish.topic:
+        tx.mail.entrance.signups.drop(wish.scope, signup.advertiser, signup.hash)
+    return signup.advertiser, signup.list, signup.hash
 
 
 def _by_address(tx: Transaction, wish: Stop) -> tuple[str, str, bytes]:
     mail_list = list_of(tx, wish.scope, wish.list)
     return mail_list.advertiser, mail_list.id, hash_of(normalised(wish.address), wish.keys)
+
+
+def _kept(tx: Transaction, new: Suppression) -> tuple[Suppression, bool]:
+    """The row that stands now about what ``new`` is about, and whether it was not so before."""
+    suppressions = tx.mail.suppressions
+    before = _about(tx, new)
+    if new.source in NEVER_ASKED and before is not None and before.source not in NEVER_ASKED:
+        # It forbids more than a stop for good does: that it was a complaint must not get lost.
+        suppressions.lift(EVERYBODY, before, new.at)
+        suppressions.add(EVERYBODY, (new,))
+        return new, before.until < new.until
+    is_new = bool(suppressions.add(EVERYBODY, (new,)))
+    return new if is_new else (before or new), is_new
+
+
+def _about(tx: Transaction, new: Suppression) -> Suppression | None:
+    rows = tx.mail.suppressions.of(EVERYBODY, new.advertiser, (new.hash,)).get(new.hash, ())
+    same = (each for each in rows if (each.list, each.topic) == (new.list, new.topic))
+    return next(same, None)
 
 
 def _count(tx: Transaction, wish: Stop) -> None:

@@ -223,16 +223,34 @@ def test_who_says_nothing_and_attempts_is_silent(rooms: Rooms) -> None:
         for owner in (1, 2, 3):
             tx.campaigns.sends.claim(EVERYBODY, FIRST, "other", NOON, 1, owner)
         beats = tx.campaigns.beats
-        assert beats.silent(EVERYBODY, NOON) == [1, 2, 3]
         for owner in (1, 2, 4):
-            beats.beat(EVERYBODY, owner, NOON)
-        beats.beat(EVERYBODY, 1, NOON + 5)
-        assert beats.silent(EVERYBODY, NOON) == [3]
-        assert beats.silent(EVERYBODY, NOON + 1) == [2, 3]
-        assert tx.campaigns.sends.doubt(EVERYBODY, [2, 3], NOON, 9) == 2
-        assert beats.silent(EVERYBODY, NOON + 1) == []
-        beats.beat(EVERYBODY, 5, NOON + 2 * DAY)
+            beats.beat(EVERYBODY, owner, NOON + DAY // 2)  # by clocks of their own
+        assert beats.silent(EVERYBODY, 9, NOON, 5) == []
+        assert beats.silent(EVERYBODY, 9, NOON, 0) == [1, 2, 3]
+        assert beats.silent(EVERYBODY, 3, NOON, 0) == [1, 2]
+        beats.beat(EVERYBODY, 1, NOON + DAY // 2 - 1)  # and set back a little
+        assert beats.silent(EVERYBODY, 9, NOON + 4, 5) == []
+        assert beats.silent(EVERYBODY, 9, NOON + 5, 5) == [2, 3]
+        assert beats.silent(EVERYBODY, 9, NOON + 8, 5) == [2, 3]
+        assert beats.silent(EVERYBODY, 9, NOON + 9, 5) == [1, 2, 3]
+        assert beats.silent(EVERYBODY, 8, NOON + 9, 5) == []  # it has not looked before
+        assert tx.campaigns.sends.doubt(EVERYBODY, [2, 3], NOON, 9) == {FIRST: 2}
+        assert beats.silent(EVERYBODY, 9, NOON + 9, 5) == [1]
+        beats.beat(EVERYBODY, 5, NOON + 3 * DAY)
     assert rooms.engine.rows("SELECT owner FROM mail_senders") == [(5,)]
+    assert rooms.engine.rows("SELECT owner FROM mail_watches") == []
+
+
+def test_a_lookers_clock_that_is_set_back_begins_anew(rooms: Rooms) -> None:
+    """It waits its patience from then on, not until its clock is where it was."""
+    rooms.recipients(recipient(0))
+    rooms.begin(campaign(), [recipient(0).id])
+    with rooms.tx() as tx:
+        tx.campaigns.sends.claim(EVERYBODY, FIRST, "other", NOON, 1, 1)
+        beats = tx.campaigns.beats
+        assert beats.silent(EVERYBODY, 9, NOON, 5) == []
+        assert beats.silent(EVERYBODY, 9, NOON - DAY, 5) == []
+        assert beats.silent(EVERYBODY, 9, NOON - DAY + 5, 5) == [1]
 
 
 def test_pages_of_campaigns(rooms: Rooms, reader: CampaignReader) -> None:

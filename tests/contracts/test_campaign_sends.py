@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.mail.campaigns import SendState
+from gateway.domain.mail.campaigns import IN_DOUBT, SendState
 from gateway.domain.values import EVERYBODY, Scope
 from tests.support.mail_rooms import (
     DAY,
@@ -178,6 +178,54 @@ def test_what_another_process_attempts_by_now_is_not_put_back(rooms: Rooms) -> N
     assert rooms.figures() == {"queued": 1, "sent": 1}
 
 
+def test_what_another_process_holds_in_doubt_is_not_put_back(rooms: Rooms) -> None:
+    """A sender that woke up late does not decide what another one is in doubt about."""
+    ids = people(rooms, 2)
+    rooms.begin(campaign(), ids)
+    rooms.claim()
+    rooms.settle(*(result(id_, "held") for id_ in ids))
+    with rooms.tx() as tx:
+        sends = tx.campaigns.sends
+        late = [
+            result(ids[0], "queued", due_at=NOON, tried=False),
+            result(ids[1], "failed", code=550),
+        ]
+        assert sends.settle(EVERYBODY, late, OWNER + 1) == {}
+        assert sends.settle(EVERYBODY, [result(ids[1])], OWNER + 1) == {FIRST: 1}
+        assert sends.settle(EVERYBODY, late, OWNER) == {FIRST: 1}
+    assert rooms.figures() == {"queued": 1, "sent": 1}
+
+
+def test_what_was_dropped_in_doubt_is_told_apart(rooms: Rooms) -> None:
+    """It may have gone: it is never sent again, and takes that it went, and nothing else."""
+    ids = people(rooms, 3)
+    rooms.begin(campaign(), ids)
+    rooms.claim()
+    rooms.settle(result(ids[0], "failed", code=550, bounce_class="user_unknown"))
+    rooms.settle(*(result(id_, "held") for id_ in ids[1:]))
+    with rooms.tx() as tx:
+        sends, lookups = tx.campaigns.sends, tx.campaigns.lookups
+        assert sends.release(OURS, FIRST, "held", "failed", NOON + 5, 9) == 2
+        dropped = lookups.one(OURS, FIRST, ids[1])
+        assert dropped is not None
+        assert (dropped.state, dropped.bounce_class, dropped.due_at, dropped.at) == (
+            "failed",
+            IN_DOUBT,
+            None,
+            NOON + 5,
+        )
+        assert lookups.failed(OURS, FIRST, 0, 9) == [ids[0]]
+        assert sends.settle(EVERYBODY, [result(ids[1], "queued", due_at=NOON)], OWNER) == {}
+        for owner in (OWNER + 1, None):
+            results = [result(ids[0]), result(ids[1])]
+            assert sends.settle(EVERYBODY, results, owner) == ({} if owner is None else {FIRST: 1})
+        went = lookups.one(OURS, FIRST, ids[1])
+        assert went is not None
+        assert (went.state, went.bounce_class) == ("sent", "")
+        assert tx.campaigns.bounces.mark(OURS, FIRST, ids[1], "mailbox_full")
+    assert rooms.figures() == {"sent": 1, "failed": 2}
+
+
 def test_what_is_in_doubt_takes_its_true_result(rooms: Rooms) -> None:
     """Held by another process, and then the first one tells; that it went counts always."""
     ids = people(rooms, 4)
@@ -185,9 +233,9 @@ def test_what_is_in_doubt_takes_its_true_result(rooms: Rooms) -> None:
     rooms.claim()
     with rooms.tx() as tx:
         sends = tx.campaigns.sends
-        assert sends.doubt(EVERYBODY, [], NOON, 9) == sends.doubt(EVERYBODY, [1], NOON, 9) == 0
-        assert sends.doubt(EVERYBODY, [OWNER, 1], NOON, 3) == 3
-        assert sends.doubt(EVERYBODY, [OWNER], NOON, 3) == 1
+        assert sends.doubt(EVERYBODY, [], NOON, 9) == sends.doubt(EVERYBODY, [1], NOON, 9) == {}
+        assert sends.doubt(EVERYBODY, [OWNER, 1], NOON, 3) == {FIRST: 3}
+        assert sends.doubt(EVERYBODY, [OWNER], NOON, 3) == {FIRST: 1}
         assert sends.open(OURS, FIRST) == {"held": 4}
         assert sends.open(OTHERS, FIRST) == {}
         assert sends.release(OTHERS, FIRST, "held", "queued", NOON, 9) == 0
@@ -200,7 +248,7 @@ def test_what_is_in_doubt_takes_its_true_result(rooms: Rooms) -> None:
         assert tx.campaigns.sends.release(OURS, FIRST, "held", "failed", NOON + 5, 9) == 1
         assert tx.campaigns.sends.release(OURS, FIRST, "held", "failed", NOON + 5, 9) == 0
     assert rooms.claim(now=NOON + 4) == []
-    assert rooms.settle(result(ids[2], "failed"), result(ids[3])) == {}
+    assert rooms.settle(result(ids[2], "failed"), result(ids[3], "failed")) == {}
     assert rooms.settle(result(ids[2])) == {FIRST: 1}
     assert rooms.claim(now=NOON + 5) == []
     assert rooms.figures() == {"sent": 2, "failed": 2}
@@ -261,16 +309,17 @@ def test_all_mails_of_a_recipient_are_told(rooms: Rooms) -> None:
 def test_old_mails_are_forgotten_and_figures_stay(rooms: Rooms) -> None:
     """Of campaigns that are over and began long ago, in parts."""
     ids = people(rooms, 5)
-    rooms.begin(campaign(state="done"), ids)
-    rooms.begin(campaign(1, state="done", started_at=NOON + DAY), ids)
+    rooms.begin(campaign(state="done", settled_at=NOON), ids)
+    rooms.begin(campaign(1, state="done", started_at=NOON + DAY, settled_at=NOON + DAY), ids)
     rooms.begin(campaign(2), ids)
+    rooms.begin(campaign(3, state="canceled"), ids)  # some of it is still on the wire
     with rooms.tx() as tx:
         assert tx.campaigns.figures.responded(EVERYBODY, FIRST, ids[0], "open", NOON)
         forget = tx.campaigns.lookups.forget
         assert [forget(EVERYBODY, NOON + 1, 3) for _ in range(3)] == [3, 2, 0]
     assert rooms.engine.sizes()["mail_responses"] == 0
     assert rooms.figures() == {"queued": 5}
-    assert len(rooms.states(FIRST + 1)) == len(rooms.states(FIRST + 2)) == 5
+    assert [len(rooms.states(FIRST + n)) for n in range(4)] == [0, 5, 5, 5]
 
 
 _serial = count(1)
@@ -312,6 +361,7 @@ def test_the_figures_are_a_recount(
                     sends.claim(EVERYBODY, named, "other", now, limit, OWNER)
                 case ("settle", results):
                     before = rooms_states(tx, named)
+                    dropped = {id_ for id_ in ids if rooms_class(tx, named, id_) == IN_DOUBT}
                     given = {ids[n]: state for n, state in results}
                     waits = {"queued", "deferred"}
                     changed = sends.settle(
@@ -326,6 +376,7 @@ def test_the_figures_are_a_recount(
                         id_
                         for id_, state in given.items()
                         if before.get(id_) in (takes | waits if state == "sent" else takes)
+                        or (state == "sent" and id_ in dropped)
                     ]
                     assert changed.get(named, 0) == len(taken)
                     sent.update(id_ for id_ in taken if given[id_] == "sent")
@@ -343,6 +394,12 @@ def test_the_figures_are_a_recount(
         while tx.campaigns.sends.doubt(EVERYBODY, [OWNER], NOON, 9):
             pass
     assert not sent or max(sent.values()) == 1
+
+
+def rooms_class(tx: Any, named: int, id_: int) -> str:
+    """The class of a campaign's mail, as the transaction sees it."""
+    send = tx.campaigns.lookups.one(EVERYBODY, named, id_)
+    return send.bounce_class if send else ""
 
 
 def rooms_states(tx: Any, named: int) -> dict[int, str]:

@@ -4,6 +4,7 @@ import asyncio
 import email
 import email.policy
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from adapters.smtp.simulator.sink import Sink
 from gateway.domain.effects import NEVER, Effect
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.mail.recipients import Suppression
+from gateway.domain.mail.tokens import TRIAL, Named, opened, unstop
 from gateway.domain.values import EVERYBODY
 from gateway.main.daemon import clock
 from gateway.usecases import campaigns, outbox
+from gateway.usecases.mail_lists import mail_keys
 from tests.support.campaigns import CampaignDesk, recipients
 from tests.support.mail_lists import NEWS
 from tests.support.mailing import outgoing
@@ -281,6 +284,28 @@ def test_single_mails_go_out_as_they_are(desk: CampaignDesk, tmp_path: Path) -> 
         assert body is not None
         assert body.get_content().strip().replace("\r\n", "\n") == text
         assert letter.sender.startswith("b+")
+        token = read["message-id"].strip("<> ").partition("@")[0]
+        with desk.transaction() as tx:
+            keys, _ = mail_keys(tx, b"")
+        assert opened(token, keys.verp) == Named(0, 5)
+
+    story()
+
+
+def test_a_single_mail_that_was_cleared_ends(desk: CampaignDesk, tmp_path: Path) -> None:
+    """Whose it was asked to be deleted while it waited for another attempt."""
+
+    @on_a_loop
+    async def story() -> None:
+        for kind in ("mail.single", "mail.test"):
+            effect = Effect(desk.ids.next(clock()), "acme", kind, kind, "", clock())
+            with desk.transaction() as tx:
+                tx.outbox.add(EVERYBODY, effect)
+        async with Sink() as sink, outgoing(desk, sink, tmp_path):
+            wanted = {"mail.single": "dead", "mail.test": "dead"}
+            await eventually(lambda: outcomes(desk) == wanted)
+        rows = desk.engine.rows("SELECT DISTINCT last_error, attempts FROM outbox")
+        assert rows == [("withdrawn", 0)]
 
     story()
 
@@ -298,5 +323,11 @@ def test_a_test_mail_shows_a_campaign_to_one_address(desk: CampaignDesk, tmp_pat
         (letter,) = sink.mailbox.of("me@example.com")
         read = email.message_from_bytes(letter.raw, policy=email.policy.default)
         assert read["subject"] == "花子様へ"
+        ways = re.findall("<([^>]+)>", read["list-unsubscribe"])
+        (token,) = [way.rpartition("/")[2] for way in ways if way.startswith("https:")]
+        (local,) = [way[7:].partition("@")[0] for way in ways if way.startswith("mailto:")]
+        with desk.transaction() as tx:
+            keys, _ = mail_keys(tx, b"")
+        assert opened(token, keys.stop) == unstop(local, keys.stop) == TRIAL
 
     story()

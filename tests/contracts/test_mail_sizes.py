@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from adapters.storage.database import Taken
 from adapters.storage.mail.reader import MailReader
+from adapters.storage.mail.sizes import CONTRACTS
 from gateway.domain.effects import NEVER
 from gateway.domain.line.quota import month_of
+from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Transient
@@ -35,6 +37,32 @@ def test_an_address_on_two_lists_counts_once(rooms: Rooms) -> None:
     assert rooms.size() == 1
 
 
+def test_r068_each_contract_has_its_own_count(rooms: Rooms) -> None:
+    """The tier is a contract's: an address on lists of both counts in each, once."""
+    rooms.recipients(
+        recipient(1),
+        recipient(2),
+        *(recipient(1, list_, contract="prepaid") for list_ in ("shop", "club")),
+    )
+    assert (rooms.size(), rooms.size(contract="prepaid")) == (2, 1)
+    rooms.suppress(suppression(1, "news"))
+    assert (rooms.size(), rooms.size(contract="prepaid")) == (1, 1)
+    rooms.suppress(suppression(1))
+    assert (rooms.size(), rooms.size(contract="prepaid")) == (1, 0)
+    assert (rooms.maximum(THIS), rooms.maximum(THIS, contract="prepaid")) == (2, 1)
+    assert rooms.maximum(NEXT, contract="prepaid") == 0
+
+
+def test_the_contract_of_a_recipient_stays(rooms: Rooms) -> None:
+    """Whoever writes another one changes neither the row nor the counts."""
+    rooms.recipients(recipient(1, contract="prepaid"))
+    rooms.recipients(recipient(1, attributes='{"name":"Hana"}'))
+    assert (rooms.size(), rooms.size(contract="prepaid")) == (0, 1)
+    with rooms.tx() as tx:
+        kept = tx.mail.recipients.get(EVERYBODY, [recipient(1).id])[recipient(1).id]
+    assert (kept.contract, kept.attributes) == ("prepaid", '{"name":"Hana"}')
+
+
 @pytest.mark.parametrize(
     ("stop", "size"),
     [
@@ -55,7 +83,7 @@ def test_only_a_stop_of_all_for_good_takes_an_address_out(
     with rooms.tx() as tx:
         assert tx.mail.suppressions.lift(EVERYBODY, stop, NOON)
         assert not tx.mail.suppressions.lift(EVERYBODY, stop, NOON)
-        assert tx.mail.sizes.now(EVERYBODY, "acme") == 1
+        assert tx.mail.sizes.now(EVERYBODY, "acme", "postpaid") == 1
     assert rooms.size() == 1
 
 
@@ -76,11 +104,12 @@ def test_a_month_begins_with_what_there_was(rooms: Rooms) -> None:
     assert [rooms.maximum(month) for month in months] == [0, 5, 3, 3, 3, 2]
     reader = MailReader(dialect_of(rooms.engine.name))
     with rooms.tx():
-        sizes = {
-            month: reader.sizes(rooms.connection, EVERYBODY, month)["acme"] for month in months
-        }
+        sizes = {month: reader.sizes(rooms.connection, EVERYBODY, month) for month in months}
         assert reader.sizes(rooms.connection, OTHERS, THIS) == {}
-    assert sizes == {month: (2, rooms.maximum(month)) for month in months}
+    assert sizes == {
+        month: {("acme", "postpaid"): (2, rooms.maximum(month)), ("acme", "prepaid"): (0, 0)}
+        for month in months
+    }
 
 
 def test_a_month_ends_at_midnight_in_tokyo(rooms: Rooms) -> None:
@@ -103,9 +132,11 @@ def test_units_of_one_transaction_are_moments_of_their_own(rooms: Rooms) -> None
     with rooms.tx() as tx:
         tx.mail.recipients.save(EVERYBODY, [recipient(1), recipient(2)], NOON)
         assert tx.mail.recipients.delete(EVERYBODY, [recipient(1).id], NOON) == 1
-        assert tx.mail.sizes.now(EVERYBODY, "acme") == 1
-        assert tx.mail.sizes.maximum(EVERYBODY, "acme", THIS) == 2
-        assert tx.mail.sizes.now(OTHERS, "acme") == tx.mail.sizes.maximum(OTHERS, "acme", THIS) == 0
+        sizes = tx.mail.sizes
+        assert sizes.now(EVERYBODY, "acme", "postpaid") == 1
+        assert sizes.maximum(EVERYBODY, "acme", "postpaid", THIS) == 2
+        assert sizes.now(OTHERS, "acme", "postpaid") == 0
+        assert sizes.maximum(OTHERS, "acme", "postpaid", THIS) == 0
     assert (rooms.size(), rooms.maximum(THIS)) == (1, 2)
 
 
@@ -118,17 +149,18 @@ def test_one_address_is_one_recipient_of_a_list(rooms: Rooms) -> None:
 
 
 _serial = count(1)
+_UNDER: dict[str, Contract] = {"news": "postpaid", "shop": "postpaid", "club": "prepaid"}
 _HASHES = st.integers(0, 3)
 _SAVES = st.tuples(
     st.just("save"),
-    st.sampled_from(["news", "shop"]),
+    st.sampled_from(sorted(_UNDER)),
     _HASHES,
     st.sampled_from(["active", "paused", "removed"]),
 )
-_DELETES = st.tuples(st.just("delete"), st.sampled_from(["news", "shop"]), _HASHES)
+_DELETES = st.tuples(st.just("delete"), st.sampled_from(sorted(_UNDER)), _HASHES)
 _STOPS = st.tuples(
     st.sampled_from(["stop", "lift"]),
-    st.sampled_from(["", "news", "shop"]),
+    st.sampled_from(["", *_UNDER]),
     _HASHES,
     st.sampled_from(["", "sales"]),
     st.sampled_from([NEVER, NOON + 900 * DAY]),
@@ -145,26 +177,32 @@ class Model:
         self.now = NOON
         self.people: dict[tuple[str, int], Recipient] = {}
         self.stops: dict[tuple[str, int, str], int] = {}
-        self.history: list[tuple[str, int]] = []
+        self.history: list[tuple[str, dict[Contract, int]]] = []
 
     def named(self, list_: str) -> str:
         """A list of theirs alone."""
         return list_ and f"{self.advertiser}-{list_}"
 
-    def count(self) -> int:
-        """How many addresses may be mailed."""
+    def counts(self) -> dict[Contract, int]:
+        """How many addresses may be mailed under each contract."""
+        return {contract: self.count(contract) for contract in CONTRACTS}
+
+    def count(self, contract: Contract) -> int:
+        """How many addresses may be mailed under one."""
         may = {
             address
             for (list_, address), person in self.people.items()
             if person.state != "removed"
+            and person.contract == contract
             and all(self.stops.get((where, address, "")) != NEVER for where in ("", list_))
         }
         return len(may)
 
-    def maximum(self, month: str) -> int:
+    def maximum(self, month: str, contract: Contract) -> int:
         """The most of a month, begun with what there was before."""
-        before = [size for when, size in self.history if when < month]
-        return max([size for when, size in self.history if when == month] + (before or [0])[-1:])
+        before = [sizes[contract] for when, sizes in self.history if when < month]
+        during = [sizes[contract] for when, sizes in self.history if when == month]
+        return max(during + (before or [0])[-1:])
 
     def apply(self, tx: Any, step: Any) -> None:
         """Do one thing in the store, and here."""
@@ -172,7 +210,11 @@ class Model:
             case ("wait", days):
                 self.now += days * DAY
             case ("save", list_, address, state):
-                changed = {"advertiser": self.advertiser, "state": state}
+                changed = {
+                    "advertiser": self.advertiser,
+                    "state": state,
+                    "contract": _UNDER[list_],
+                }
                 id_ = next(_serial)
                 if there := self.people.get((list_, address)):
                     id_ = there.id
@@ -185,7 +227,7 @@ class Model:
                 assert tx.mail.recipients.delete(EVERYBODY, ids, self.now) == (gone is not None)
             case (what, list_, address, topic, until):
                 self._stop(tx, what, (list_, address, topic), until)
-        self.history.append((month_of(self.now), self.count()))
+        self.history.append((month_of(self.now), self.counts()))
 
     def _stop(self, tx: Any, what: str, key: tuple[str, int, str], until: int) -> None:
         list_, address, topic = key
@@ -215,11 +257,15 @@ def test_the_size_is_what_a_recount_says(rooms: Rooms, steps: list[Any]) -> None
         with rooms.tx() as tx:
             for step in part:
                 model.apply(tx, step)
-                assert tx.mail.sizes.now(EVERYBODY, model.advertiser) == model.count()
-    assert rooms.size(model.advertiser) == model.count()
+                sizes = tx.mail.sizes
+                found = {name: sizes.now(EVERYBODY, model.advertiser, name) for name in CONTRACTS}
+                assert found == model.counts()
     months = sorted({THIS, *(month for month, _ in model.history), "2039-01"})
-    for month in months:
-        assert rooms.maximum(month, model.advertiser) == model.maximum(month)
+    for contract in CONTRACTS:
+        assert rooms.size(model.advertiser, contract) == model.count(contract)
+        for month in months:
+            most = rooms.maximum(month, model.advertiser, contract)
+            assert most == model.maximum(month, contract)
 
 
 def test_two_processes_lose_no_change(postgresql: Engine, both: list[Rooms]) -> None:

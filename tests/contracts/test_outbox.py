@@ -11,11 +11,11 @@ from adapters.storage.database import reading
 from adapters.storage.outbox import OutboxReader
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
-from gateway.domain.effects import NEVER, Effect
+from gateway.domain.effects import NEVER, Effect, Kind
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Scope, first_id
 from gateway.errors import Refusal, Refused
 from gateway.ports import Lane
-from gateway.ports.outbox import Claimed, Outcome, Rewritten
+from gateway.ports.outbox import FORGOTTEN, Claimed, Outcome, Rewritten
 from gateway.usecases import outbox
 from tests.support.stores import Engine, on_a_loop, statements_of
 
@@ -259,6 +259,34 @@ def test_what_was_never_handed_out_can_be_taken_back(engine: Engine) -> None:
     with transaction(engine) as tx:
         assert tx.outbox.cancel(EVERYBODY, "s") == 4
     assert sorted(states(engine)) == ["t"]
+
+
+def test_a_whole_stream_can_be_cleared(engine: Engine) -> None:
+    """What waits is taken back, and of the rest the payload goes; other streams stay."""
+    add(engine, effect("a", stream="s", order_at=1), effect("d", stream="t", order_at=1))
+    one, other = claim(engine)
+    settle(engine, (one, Outcome("done")), (other, Outcome("waiting", NOW)))
+    add(engine, effect("b", stream="s", order_at=2))
+    with transaction(engine) as tx:
+        tx.outbox.add(EVERYBODY, effect("c", stream="s", order_at=3))
+        assert tx.outbox.clear(EVERYBODY, "s") == 3
+        assert tx.outbox.clear(EVERYBODY, "s") == 0
+    rows = engine.rows("SELECT idempotency_key, payload = '' FROM outbox ORDER BY id")
+    assert [(key, bool(empty)) for key, empty in rows] == [("a", True), ("d", False)]
+
+
+@pytest.mark.parametrize("kind", FORGOTTEN)
+def test_what_names_people_is_cleared_with_its_end(engine: Engine, kind: Kind) -> None:
+    """Done, dead or unknown; while it waits for another attempt it is there."""
+    add(engine, *(effect(key, stream=key, kind=kind) for key in "abcd"))
+    with transaction(engine) as tx:
+        claimed = tx.outbox.claim(EVERYBODY, NOW, (kind,), 10, 15)
+    ends = [Outcome("waiting", NOW), Outcome("done"), Outcome("dead"), Outcome("unknown")]
+    settle(engine, *zip(claimed, ends, strict=True))
+    rows = engine.rows("SELECT state, payload = '' FROM outbox ORDER BY id")
+    assert [(state, bool(empty)) for state, empty in rows] == [
+        (end.state, end.state != "waiting") for end in ends
+    ]
 
 
 def test_what_was_handed_out_once_cannot_be_taken_back(engine: Engine) -> None:

@@ -154,3 +154,32 @@ def test_no_text_raises_anything_else(text: str) -> None:
 def test_answers_of_servers_are_kept_without_addresses(said: str, kept: str) -> None:
     """What was said of a recipient outlives them."""
     assert without_addresses(said) == kept
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 5.1.1 <taro.yamada@example.jp>: rejected",
+        "550 5.1.1 Taro.Yamada... User unknown",
+        'smtp; 550 5.1.1 unknown user: "taro.yamada"',
+        "taro.yamada＠example.jp unknown",
+        "<taro.yamada%example.jp@relay.jp>",
+        "see https://mail.example.jp/?rcpt=taro.yamada%40example.jp",
+        "taro.yamada@[192.0.2.1] unknown",
+        '"taro.yamada and more"@example.jp',
+        "taro.yamada @ example.jp's mailbox is full",
+        "mailbox taro.yamada is full",
+    ],
+)
+def test_who_is_known_is_not_named_by_their_mailbox_either(said: str) -> None:
+    """However the server writes it; what else it said is kept."""
+    kept = without_addresses(said, "taro.yamada@example.jp")
+    assert "yamada" not in kept.lower()
+    assert kept[:4] == said[:4] or said.lower().startswith(("taro", '"taro', "<taro"))
+
+
+def test_a_short_mailbox_leaves_the_words_whole() -> None:
+    """It is masked where it stands by itself."""
+    assert without_addresses("550 a mailbox is full", "a@b.jp") == "550 a*** mailbox is full"
+    assert without_addresses("no such user: t+x", "t+x@b.jp") == "no such user: t***"
+    assert without_addresses("no such user", "") == "no such user"

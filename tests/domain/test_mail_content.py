@@ -12,7 +12,9 @@ from gateway.domain.mail.content import (
     Lack,
     Problem,
     check_content,
+    checked,
     lacking,
+    problems_of,
     templates_of,
     written,
 )
@@ -46,6 +48,23 @@ def test_each_part_must_show_the_laws_items() -> None:
     assert {problem.where for problem in found} == {"text", "html"}
     assert {problem.reason for problem in found} == {Refusal.DISPLAY_ITEM_MISSING}
     assert len(found) == 10
+
+
+def test_what_was_checked_holds_for_the_same_alone() -> None:
+    """A list that changed, or another content, is checked anew."""
+    bad = _replace(GOOD, subject="{{ nmae }}")
+    known = checked(bad, SHOWN, ("name",))
+    names: tuple[str, ...]
+    for content, display, names in (
+        (bad, SHOWN, ("name",)),
+        (GOOD, SHOWN, ("name",)),
+        (bad, _replace(SHOWN, contact=""), ("name",)),
+        (bad, SHOWN, ("name", "nmae")),
+    ):
+        wanted = check_content(content, display, names)
+        assert list(problems_of(content, display, names, known)) == wanted
+        assert list(problems_of(content, display, names, None)) == wanted
+    assert problems_of(bad, SHOWN, ("name",), known) is known.problems
 
 
 def test_unknown_names_are_told() -> None:

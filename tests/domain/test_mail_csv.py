@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from gateway.domain.mail import consent
 from gateway.domain.mail.consent import Stated, read_moment
-from gateway.domain.mail.csvfile import MOST_LINE, ROW_FAULTS, Row, examined, rows_of
+from gateway.domain.mail.csvfile import (
+    MOST_IN_A_ROW,
+    MOST_LINE,
+    MOST_REFUSED,
+    ROW_FAULTS,
+    Row,
+    examined,
+    rows_of,
+)
 from gateway.domain.mail.importlines import LINE_FAULTS, checked_line
 from gateway.domain.mail.lists import MailList
 from gateway.domain.values import SECOND
@@ -235,8 +243,28 @@ def test_no_bytes_raise_anything_but_a_refusal(content: bytes, size: int) -> Non
 
 def test_many_wrong_quotes_are_as_many_lines() -> None:
     """Each costs one line, and the time of one."""
-    content = b"address\n" + b'"a@b.jp\n' * 30_000
-    assert [row.fault for row in read(content)] == ["quotes"] * 30_000
+    content = b"address\n" + b'"a@b.jp\n' * 9_000
+    assert [row.fault for row in read(content)] == ["quotes"] * 9_000
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [(b'"a@b.jp\n', MOST_IN_A_ROW + 1), (b'"a@b.jp\na@b.jp\n', 2 * MOST_REFUSED)],
+    ids=["in a row", "in all"],
+)
+def test_a_file_of_which_too_much_is_unfit_is_refused(pattern: bytes, line: int) -> None:
+    """Its report would be of no use to anybody."""
+    assert refusal(b"address\n" + pattern * (MOST_REFUSED + 1)).startswith(f"line {line}: ")
+
+
+def test_blank_lines_count_but_are_nothing() -> None:
+    """Those between rows are passed over, many at a time; those within quotes belong to a field."""
+    blank = b"\n" * 200_000
+    content = b"address,name\n" + blank + b'a@b.jp,"x\n\ny"\n' + blank + b"c@d.jp,z" + blank
+    assert read(content) == [
+        Row(200_002, {"address": "a@b.jp", "name": "x\n\ny"}),
+        Row(400_005, {"address": "c@d.jp", "name": "z"}),
+    ]
 
 
 # --- lines ---

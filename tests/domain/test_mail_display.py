@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.domain.mail.display import Display, Item, Language, missing_items, with_footer
-from gateway.domain.mail.templates import compile_template
+from gateway.domain.mail.templates import Template, compile_template
 
 SHOWN = Display("株式会社Acme", "東京都千代田区丸の内1-1", "info@acme.example")
 ALL: list[Item] = ["sender_name", "sender_address", "contact", "stop_link", "stop_sentence"]
@@ -95,11 +95,63 @@ def test_what_is_under_a_condition_does_not_count() -> None:
         "<title>{}</title>",
         "<textarea>{}</textarea>",
         '<img src="x" title="{}">',
+        '<div style="color:#fff;background:white">{}</div>',
+        '<div style="color: rgb(255, 255, 255); background-color: #FFF">{}</div>',
+        '<div style="color:transparent">{}</div>',
+        '<div style="color:rgba(0,0,0,0)">{}</div>',
+        '<div style="font-size:1px">{}</div>',
+        '<div style="font:0/0 a">{}</div>',
+        '<div style="opacity:.01">{}</div>',
+        '<div style="position:absolute;left:-9999px">{}</div>',
+        '<div style="text-indent:-100em">{}</div>',
+        '<div style="height:0;overflow:hidden">{}</div>',
+        '<div style="display/**/:/* */none">{}</div>',
+        '<div style="d\\69splay:none">{}</div>',
+        '<div style="' + "color:red;" * 600 + '">{}</div>',
     ],
 )
 def test_what_cannot_be_seen_does_not_count(around: str) -> None:
     """The law wants it easily noticed."""
     assert missing(around.replace("{}", HTML), is_html=True) == ALL
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "",
+        "color:#333;background:#fff",
+        "color:#fff;background-color:#336",
+        "font:700 13px/1.5 sans-serif",
+        "font-size:0.9em;line-height:1.6;overflow:hidden",
+        "font-size:80%",
+        "font-size:small",
+        "height:1.5em;overflow:hidden",
+        "margin:0 -10px;padding:0",
+        "width:100%;max-width:600px;overflow:hidden",
+        "opacity:1",
+        "background:url(x.png) #fff",
+        "color:inherit",
+    ],
+)
+def test_what_is_merely_styled_is_seen(style: str) -> None:
+    """As mails have it everywhere."""
+    assert missing(f'<div style="{style}">{HTML}</div>', is_html=True) == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="https://evil.example/?x={{ stop_url }}">こちら</a>',
+        '<a href="{{ stop_url }}x">こちら</a>',
+        '<a href="{{ stop_url }}">.</a>',
+        '<a href="{{ stop_url }}">\u200b</a>',
+        '<a href="{{ stop_url }}"><img width="1" height="1" alt="停止"></a>',
+    ],
+)
+def test_a_link_that_does_not_stop_or_cannot_be_pressed_is_none(link: str) -> None:
+    """It leads to the recipient's own page, and has a letter, a digit or a picture with some."""
+    html = HTML.replace('<a href="{{ stop_url }}">こちら</a>', link)
+    assert missing(html, is_html=True) == ["stop_link", "stop_sentence"]
 
 
 def test_what_follows_a_hidden_element_is_seen() -> None:
@@ -152,7 +204,8 @@ def test_broken_html_is_read() -> None:
 def test_html_that_was_made_to_be_slow_is_read_in_one_pass(unit: str) -> None:
     """1 MB of it; a parser that goes back would take hours."""
     source = unit * (200 if "{{" in unit else 990_000 // len(unit))
-    assert missing(source + "</x>", is_html=True)
+    template = compile_template(source, "html") if "{{" in unit else Template((source + "</x>",))
+    assert missing_items(template, SHOWN, is_html=True)
 
 
 def test_attributes_are_read_as_browsers_do() -> None:

@@ -6,7 +6,9 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment
 
+from gateway.domain.mail import templates
 from gateway.domain.mail.templates import (
     ALLOWED,
     MOST_SLOTS,
@@ -127,6 +129,53 @@ def test_everything_else_is_refused_with_its_line(source: str) -> None:
 def test_deep_nesting_is_refused(source: str) -> None:
     """The parser's stack is bounded."""
     assert refused(source).reason is Refusal.TEMPLATE_INVALID
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ("{{a}}" * 99_999, "text"),
+        ("{##}" * 124_000, "text"),
+        ("{% if a %}" + "{% elif a %}" * 30_000 + "{% endif %}", "text"),
+        ("{{ a" + "+a" * 100_000 + " }}", "text"),
+        ('{{ a|default("}}")' + "+a" * 100_000 + " }}", "text"),
+        ('{{ a|default("' + "x" * 3_001 + '") }}', "text"),
+        ("{{ a" + " " * 400_000 + "}}", "text"),
+        ('{{ a|default("}}")|' + "9" * 400_000 + ".e }}", "text"),
+        ("</a>" * 240_000, "html"),
+    ],
+)
+def test_what_would_keep_the_parser_busy_is_refused_unparsed(
+    source: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes seconds for them; braces are counted first."""
+    monkeypatch.setattr(templates, "_READER", _Unparsing())
+    assert refused(source, where).reason in (
+        Refusal.TEMPLATE_INVALID,
+        Refusal.CONTENT_TOO_LARGE,
+    )
+
+
+class _Unparsing:
+    """Tells tokens apart, but parses nothing."""
+
+    lexer = Environment(autoescape=True).lexer
+
+
+@pytest.mark.parametrize(
+    "source", ["{{ " + "9" * 2_900 + " }}", "{{ 9" + "_9" * 2_900 + " }}", "{{ 1e999 }}"]
+)
+def test_numbers_are_refused_however_long(source: str) -> None:
+    """Python reads none beyond some thousand digits."""
+    assert refused(source).reason is Refusal.TEMPLATE_INVALID
+
+
+@pytest.mark.parametrize("sign", ["\\x00", "\\ud800", "\\r\\n", "\\x85", "\\u2028"])
+def test_defaults_hold_no_control_characters(sign: str) -> None:
+    """An escape is read where the source itself has none."""
+    for where in ("subject", "text", "html"):
+        error = refused(f'{{{{ a | default("x{sign}Bcc: b") }}}}', where)
+        assert error.reason is Refusal.TEMPLATE_INVALID
 
 
 def test_slots_are_limited() -> None:

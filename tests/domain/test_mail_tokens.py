@@ -67,9 +67,10 @@ def test_the_tag_of_a_bounce_counts_until_its_day(named: Named, days: int, is_up
 @given(st.text(max_size=80))
 def test_no_local_part_raises_anything_else(local: str) -> None:
     """Whatever a stranger writes is refused by name."""
-    for read in (lambda: unverp(local, KEYS.verp, NOW), lambda: unstop(local, KEYS.stop)):
-        with pytest.raises(Refused):
-            read()
+    with pytest.raises(Refused):
+        unverp(local, KEYS.verp, NOW)
+    with pytest.raises(Refused):
+        unstop(local, KEYS.stop)
 
 
 def test_a_hash_is_the_same_for_every_spelling_of_case() -> None:

@@ -86,7 +86,7 @@ def test_a_demo_ends_by_itself_with_all_sides_equal(demo: Demo) -> None:
         did, has = demo.figure(name)
         assert did == has > 0, name
     assert re.search(r"talking", demo.said)
-    assert "equal, call by call and friend by friend" in demo.said
+    assert "equal, call by call, friend by friend and mail by mail" in demo.said
     assert "WRONG" not in demo.said
     assert "NOT" not in demo.said
 
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_a_demo_with_its_summary(demo: Demo) -> None:
     wait_for(demo.shows_life, "nothing was shown")
     demo.process.send_signal(signal.SIGINT)
     assert demo.ended() == 0, demo.said
-    assert "equal, call by call and friend by friend" in demo.said
+    assert "equal, call by call, friend by friend and mail by mail" in demo.said
     assert "Traceback" not in demo.said
 
 

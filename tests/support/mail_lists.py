@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
@@ -12,7 +12,7 @@ from gateway.domain.access import Access
 from gateway.domain.mail.consent import Stated
 from gateway.domain.mail.importlines import Line
 from gateway.domain.mail.imports import Import
-from gateway.domain.mail.lists import MailList
+from gateway.domain.mail.lists import Contract, MailList
 from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.mail.tokens import hash_of, keys_of
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Seed
@@ -201,9 +201,9 @@ class MailDesk:
 
     @property
     def size(self) -> int:
-        """How many addresses Acme may mail."""
+        """How many addresses Acme may mail, under both contracts."""
         with self.transaction() as tx:
-            return tx.mail.sizes.now(EVERYBODY, "acme")
+            return sum(tx.mail.sizes.now(EVERYBODY, "acme", name) for name in get_args(Contract))
 
     @property
     def audited(self) -> list[str]:

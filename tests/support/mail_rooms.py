@@ -11,6 +11,7 @@ from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway.domain.effects import NEVER
 from gateway.domain.mail.campaigns import Campaign, Result, SendState
+from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.values import EVERYBODY, SECOND, first_id
 from tests.support.stores import Engine, statements_of
@@ -93,15 +94,15 @@ class Rooms:
             figures = tx.campaigns.figures.of(EVERYBODY, campaign)
         return {name: amount for name, amount in figures.items() if amount}
 
-    def size(self, advertiser: str = "acme") -> int:
-        """How many addresses may be mailed."""
+    def size(self, advertiser: str = "acme", contract: Contract = "postpaid") -> int:
+        """How many addresses may be mailed under a contract."""
         with self.tx() as tx:
-            return tx.mail.sizes.now(EVERYBODY, advertiser)
+            return tx.mail.sizes.now(EVERYBODY, advertiser, contract)
 
-    def maximum(self, month: str, advertiser: str = "acme") -> int:
+    def maximum(self, month: str, advertiser: str = "acme", contract: Contract = "postpaid") -> int:
         """The most there were in a month."""
         with self.tx() as tx:
-            return tx.mail.sizes.maximum(EVERYBODY, advertiser, month)
+            return tx.mail.sizes.maximum(EVERYBODY, advertiser, contract, month)
 
 
 @pytest.fixture

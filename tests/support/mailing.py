@@ -24,6 +24,8 @@ relay = "127.0.0.1:{port}"
 connections = {connections}
 compose_processes = 0
 tls = "off"
+[smtp_in]
+domain = "bounce.example.jp"
 """
 
 

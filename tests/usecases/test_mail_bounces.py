@@ -1,5 +1,6 @@
 """What comes back is counted once, held against addresses by the rule, and pauses campaigns."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,8 +9,11 @@ from gateway.domain.mail.bounces import COUNTS, HARD, Reading
 from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.strikes import struck
-from gateway.domain.values import EVERYBODY, SECOND
-from tests.support.campaigns import CampaignDesk, recipients, result
+from gateway.domain.values import EVERYBODY, SECOND, Counted
+from gateway.usecases.campaigns import resume
+from gateway.usecases.mail_bounces import UNWRITABLE
+from gateway.usecases.mail_sending import Given, Round, exchange
+from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.stores import Engine
 
 HARD_BOUNCE = Reading("r1@example.com", "user_unknown", hard=True, status="5.1.1", reply=550)
@@ -51,6 +55,20 @@ def test_a_bounce_counts_once(desk: CampaignDesk) -> None:
     assert desk.figures(campaign)["bounced:user_unknown"] == 1
     assert desk.recipient(1).strikes == 1
     assert len(desk.engine.rows("SELECT id FROM mail_bounces")) == 1
+
+
+def test_what_a_report_says_is_kept_without_its_recipient(desk: CampaignDesk) -> None:
+    """Neither the address that it names, nor the one that we wrote to, nor their mailboxes."""
+    campaign = sent(desk)
+    address = desk.recipient(1).address
+    local = address.partition("@")[0]
+    said = f"<{address}> via fwd.taro: {local} unknown, FWD.TARO is full"
+    reading = msgspec.structs.replace(FULL, address="fwd.taro@else.example.com", text=said)
+    assert desk.bounce(campaign, 1, reading).counted
+    ((text,),) = desk.engine.rows("SELECT text FROM mail_bounces")
+    assert local not in text
+    assert "taro" not in text.lower()
+    assert text.endswith("is full")
 
 
 def test_a_bounce_of_nobody_counts_nothing(desk: CampaignDesk) -> None:
@@ -149,6 +167,56 @@ def test_a_share_of_bounces_pauses_a_campaign(sqlite: Engine) -> None:
     paused = desk.campaign(campaign)
     assert (paused.state, paused.reason) == ("paused", "bounces")
     assert desk.claim(campaign) or paused.state == "paused"
+
+
+def unwritten(desk: CampaignDesk, campaign: Campaign, count: int) -> Given:
+    """So many mails of a campaign cannot be made."""
+    letters = desk.claim(campaign, limit=count)
+    assert len(letters) == count
+    return desk.exchange(
+        *(
+            result(each, "failed", desk.now, tried=False, bounce_class=UNWRITABLE)
+            for each in letters
+        )
+    )
+
+
+def test_what_cannot_be_made_is_no_bounce(sqlite: Engine) -> None:
+    """It does not bring a campaign nearer to the pause for its bounces, nor away from it."""
+    desk = CampaignDesk(sqlite)
+    desk.allow()
+    desk.enlist(*recipients(100))
+    campaign = desk.begin(pause_percent=10)
+    desk.send(desk.claim(campaign, limit=60))
+    assert unwritten(desk, campaign, 6).paused == ()
+    ids = [id_ for id_, state in desk.states(campaign).items() if state == "sent"]
+    took = [desk.bounce(campaign, id_, FULL) for id_ in ids[:7]]
+    assert [each.paused for each in took] == [0] * 6 + [campaign.id]
+
+
+def test_a_campaign_of_which_too_much_cannot_be_made_pauses(sqlite: Engine) -> None:
+    """For a reason of its own. Whoever resumes accepts those, and only more of them pause again;
+    what it allows of bounces stays as it was.
+    """
+    desk = CampaignDesk(sqlite)
+    desk.allow()
+    desk.enlist(*recipients(200))
+    campaign = desk.begin(pause_percent=10)
+    desk.send(desk.claim(campaign, limit=44))
+    assert unwritten(desk, campaign, 5).paused == ()  # too few to say anything
+    (letter,) = desk.claim(campaign, limit=1)
+    with desk.transaction() as tx:
+        failed = result(letter, "failed", desk.now, tried=False, bounce_class=UNWRITABLE)
+        given, facts = exchange(tx, Round(OWNER, desk.now, desk.seed(), (failed,)))
+    (paused,) = given.paused
+    assert (paused.state, paused.reason) == ("paused", "unwritable")
+    assert Counted("acme", "mail_campaigns_total", ("paused_for_unwritable",)) in facts
+    resumed = desk.ask(resume, campaign)
+    assert (resumed.state, resumed.pause_percent) == ("fixing", 10)
+    desk.advance_all()
+    assert unwritten(desk, campaign, 5).paused == ()
+    (again,) = unwritten(desk, campaign, 2).paused
+    assert again.reason == "unwritable"
 
 
 def test_a_live_refusal_strikes_as_a_bounce_does(desk: CampaignDesk) -> None:

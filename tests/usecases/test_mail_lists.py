@@ -72,6 +72,14 @@ def test_r073_somebody_comes_onto_a_list_with_the_consent_on_record(desk: MailDe
     assert desk.size == 1
 
 
+def test_r068_somebody_counts_under_the_contract_of_their_list(desk: MailDesk) -> None:
+    """An address on lists of two contracts counts in each."""
+    desk.engine.provision(NEWS, msgspec.structs.replace(CLUB, contract="prepaid"))
+    contracts = [desk.add("hana@example.jp", each.id).recipient.contract for each in (NEWS, CLUB)]
+    assert contracts == ["postpaid", "prepaid"]
+    assert desk.size == 2
+
+
 def test_somebody_is_on_a_list_once(desk: MailDesk) -> None:
     """A second wish adds what is new of them; the same consent is kept once."""
     first = desk.add("a@b.jp", attributes={"name": "A", "pref": "東京都"}, tags=["x"]).recipient

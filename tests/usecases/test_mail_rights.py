@@ -117,6 +117,19 @@ def test_r104_a_recipient_is_deleted_and_not_mailed_again(desk: MailDesk) -> Non
     assert desk.audited.count("mail.erased") == 1
 
 
+def test_deletion_clears_single_mails_whatever_became_of_them(desk: MailDesk) -> None:
+    """Also of one that was sent, or is on its way; those of others stay."""
+    for address in ("a@b.jp", "A@b.jp", "e@f.jp"):
+        ask(desk, address)
+    with desk.transaction() as tx:
+        claimed = tx.outbox.claim(EVERYBODY, NOON, ("mail.single",), 10, 60)
+        assert len(claimed) == 2  # one of a stream at once
+    erase(desk, "a@b.jp")
+    payloads = desk.engine.rows("SELECT payload FROM outbox ORDER BY id")
+    assert ["f.jp" in payload for (payload,) in payloads] == [False, True]
+    assert payloads[0] == ("",)
+
+
 def test_deleting_a_stranger_keeps_them_from_ever_being_mailed(desk: MailDesk) -> None:
     """They need not be on a list; twice is as once."""
     assert erase(desk, "a@b.jp").recipients == 0
@@ -192,7 +205,7 @@ def test_r081_at_a_contract_s_end_only_sealed_proofs_are_left(desk: MailDesk) ->
     desk.add("c@d.jp")
     desk.add("a@b.jp", FOREIGN.id)
     for _ in range(20):
-        if not desk.run(mail_rights.seal, mail_rights.Seal("acme", NOON + DAY)):
+        if not desk.run(mail_rights.seal, mail_rights.Seal("acme", "cli", NOON + DAY)):
             break
     else:
         raise AssertionError("it does not come to an end")

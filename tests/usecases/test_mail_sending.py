@@ -1,5 +1,7 @@
 """Letters are handed out once, settled once, and held where their process died."""
 
+from functools import partial
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -57,9 +59,10 @@ def test_what_came_of_letters_is_counted(desk: CampaignDesk) -> None:
 
 
 def test_what_a_silent_process_attempted_is_held(desk: CampaignDesk) -> None:
-    """Fifteen seconds after its last word, and not before; what lives goes on."""
+    """Fifteen seconds after its last word was heard, and not before; what lives goes on."""
     campaign = desk.begin()
     desk.run(mail_sending.beat, Beat(8, desk.now))
+    desk.run(mail_sending.beat, Beat(OWNER, desk.now))
     desk.claim(campaign, limit=4, owner=8)
     desk.claim(campaign, limit=2)
     desk.now += 14 * SECOND
@@ -67,6 +70,22 @@ def test_what_a_silent_process_attempted_is_held(desk: CampaignDesk) -> None:
     desk.now += 2 * SECOND
     assert desk.run(mail_sending.beat, Beat(OWNER, desk.now)) == 4
     assert desk.figures(campaign) == {"queued": 4, "attempting": 2, "held": 4}
+
+
+@pytest.mark.parametrize("ahead", [-20 * SECOND, 20 * SECOND])
+def test_clocks_of_two_machines_are_not_compared(desk: CampaignDesk, ahead: int) -> None:
+    """Who lives and says so keeps its letters, however far another's clock is from its own."""
+    campaign = desk.begin()
+    for _ in range(10):
+        desk.run(mail_sending.beat, Beat(8, desk.now + ahead))
+        if not desk.figures(campaign).get("attempting"):
+            desk.claim(campaign, limit=4, owner=8)
+        desk.now += 3 * SECOND
+        assert desk.run(mail_sending.beat, Beat(OWNER, desk.now)) == 0
+    for _ in range(5):  # now it says nothing any more
+        desk.now += 3 * SECOND
+        held = desk.run(mail_sending.beat, Beat(OWNER, desk.now))
+    assert held == 4
 
 
 def test_alone_on_its_store_a_process_waits_for_nobody(desk: CampaignDesk) -> None:
@@ -83,6 +102,22 @@ def test_a_claim_that_was_lost_is_held(desk: CampaignDesk) -> None:
     desk.claim(campaign, limit=4)
     assert desk.run(mail_sending.lost, Lost(OWNER, desk.now)) == 4
     assert desk.figures(campaign)["held"] == 4
+
+
+def test_what_is_held_is_counted(desk: CampaignDesk) -> None:
+    """By whose mails they are, whoever finds out that they are in doubt; nothing else is told."""
+    campaign = desk.begin()
+    desk.claim(campaign, limit=4, owner=8)
+    desk.claim(campaign, limit=2)
+    by_beat = partial(mail_sending.beat, job=Beat(OWNER, desk.now, alone=True))
+    by_lost = partial(mail_sending.lost, job=Lost(OWNER, desk.now))
+    for use_case, count in ((by_beat, 4), (by_lost, 2)):
+        with desk.transaction() as tx:
+            held, facts = use_case(tx)
+        assert held == count
+        assert list(facts) == [Counted("acme", "mail_messages_total", ("held",), count)]
+        with desk.transaction() as tx:
+            assert use_case(tx) == (0, [])
 
 
 def test_a_held_letter_takes_its_true_result(desk: CampaignDesk) -> None:

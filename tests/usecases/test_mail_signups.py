@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.mail.bounces import Reading
 from gateway.domain.mail.profiles import attributes_of
-from gateway.domain.mail.signups import MOST_OF_ADDRESS, MOST_OF_NETWORK, network_of
+from gateway.domain.mail.recipients import Source
+from gateway.domain.mail.signups import MOST_OF_ADDRESS, MOST_OF_NETWORK, is_public, network_of
 from gateway.domain.mail.tokens import Named, opened, sealed
 from gateway.domain.values import EVERYBODY
 from gateway.errors import Refusal, Refused
-from gateway.usecases import mail_lists, mail_signups
+from gateway.usecases import mail_bounces, mail_lists, mail_signups
 from tests.support.mail_lists import CLUB, DAY, FOREIGN, HOUR, KEYS, NEWS, NOON, PUBLIC, MailDesk
 from tests.support.stores import Engine
 
@@ -197,6 +199,70 @@ def test_a_network_asks_some_times_a_day(desk: MailDesk) -> None:
     assert ask(desk, network="another") == "asked"
 
 
+def test_a_list_answers_so_many_empty_mails_an_hour(
+    desk: MailDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever they seem to be from: that is forged with ease. Other lists have their own."""
+    monkeypatch.setattr(mail_signups, "MOST_BY_MAIL", 5)
+    given = {"how": "empty_mail", "network": mail_signups.mailbox_of(NEWS.id, KEYS)}
+    told = [ask(desk, f"user{n}@b.jp", **given) for n in range(7)]
+    assert told == [*["asked"] * 5, *["limited_list"] * 2]
+    assert len(mails(desk)) == 5
+    assert mail_signups.mailbox_of(CLUB.id, KEYS) != given["network"]
+    desk.now += HOUR + 1
+    assert ask(desk, **given) == "asked"
+
+
+@pytest.mark.parametrize("address", ["a@b.jp", "stranger@b.jp"])
+def test_a_single_mail_can_be_stopped_by_its_header(desk: MailDesk, address: str) -> None:
+    """One click in a confirmation, or in the mail to who is on the list: the token names what was
+    asked for, and it cannot be confirmed any more.
+    """
+    desk.add("a@b.jp")
+    ask(desk, address)
+    (mail,) = mails(desk)
+    stopped = desk.stop(source="one_click", recipient=mail["signup"])
+    assert (stopped.is_new, stopped.list) == (True, NEWS.id)
+    assert [each.source for each in desk.stops(address)] == ["one_click"]
+    with pytest.raises(Refused):
+        confirm(desk, sealed(Named(0, mail["signup"]), KEYS.signup))
+    assert not desk.stop(source="one_click", recipient=mail["signup"]).is_new
+    assert ask(desk, address) == "asked"  # by their own word they come back
+
+
+@pytest.mark.parametrize("address", ["a@b.jp", "stranger@b.jp"])
+def test_a_complaint_of_a_single_mail_stops(desk: MailDesk, address: str) -> None:
+    """It counts once, and nobody writes to them again."""
+    desk.add("a@b.jp")
+    ask(desk, address)
+    (mail,) = mails(desk)
+    reading = Reading("", "complaint", action="", feedback_type="abuse")
+    desk.stop(source="one_click", recipient=mail["signup"])  # many do both
+    for is_first in (True, False):
+        named = Named(0, mail["signup"])
+        came = mail_bounces.Came(named, reading, NOON, "complaint", desk.seed(), KEYS)
+        took = desk.run(mail_bounces.came, came)
+        assert (took.counted, len(took.suppressions)) == (is_first, 1)
+    assert [each.source for each in desk.stops(address)] == ["complaint"]
+    assert ask(desk, address) == "stopped"
+    assert len(mails(desk)) == 1
+
+
+@pytest.mark.parametrize("before", [None, "page"])
+@pytest.mark.parametrize("source", ["complaint", "deletion"])
+def test_who_complained_or_was_deleted_is_not_written_to(
+    desk: MailDesk, source: Source, before: Source | None
+) -> None:
+    """Whoever types in their address, and also where they had stopped before; others are asked."""
+    if before:
+        desk.stop(address="a@b.jp", list=NEWS.id, source=before)
+    desk.stop(address="a@b.jp", list=NEWS.id, source=source)
+    assert [ask(desk) for _ in range(4)] == [*["stopped"] * 3, "limited_address"]
+    assert mails(desk) == []
+    assert desk.engine.rows("SELECT DISTINCT address, state FROM mail_signups") == [("", "dropped")]
+    assert ask(desk, "c@d.jp") == "asked"
+
+
 def test_whoever_is_on_the_list_is_told_so_by_mail(desk: MailDesk) -> None:
     """With a link to stop; whoever typed it in learns nothing, and it counts like others."""
     known = desk.add("a@b.jp").recipient
@@ -230,12 +296,12 @@ def test_coming_back_to_one_list_opens_no_other(desk: MailDesk) -> None:
     """What was stopped for all lists of an advertiser goes on for the others."""
     whole = desk.stop(address="a@b.jp", list=NEWS.id).suppressions[0]
     with desk.transaction() as tx:
-        from_all = type(whole)(**{**as_dict(whole), "list": "", "source": "deletion"})
+        from_all = type(whole)(**{**as_dict(whole), "list": "", "source": "staff"})
         tx.mail.suppressions.add(EVERYBODY, (from_all,))
     ask(desk)
     assert confirm(desk, token_of(mails(desk)[0])).lifted == 2
     (left,) = desk.stops("a@b.jp")
-    assert (left.list, left.source) == (CLUB.id, "deletion")
+    assert (left.list, left.source) == (CLUB.id, "staff")
     assert desk.stops("a@b.jp", FOREIGN.advertiser) == []
 
 
@@ -275,3 +341,21 @@ def test_a_network_of_the_new_protocol_is_wider() -> None:
     assert of == network_of("2001:db8:1:2:ffff::", KEYS)
     assert of != network_of("2001:db8:1:3::7", KEYS)
     assert network_of("unix", KEYS) != network_of("", KEYS)
+
+
+@pytest.mark.parametrize(
+    ("peer", "told"),
+    [
+        ("8.8.8.8", True),
+        ("::ffff:8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("10.0.0.25", False),
+        ("::ffff:192.168.0.1", False),
+        ("", False),
+    ],
+)
+def test_a_relay_of_ours_has_no_address_of_the_internet(peer: str, told: bool) -> None:
+    """Mails that it passes on come from everywhere."""
+    assert is_public(peer) is told

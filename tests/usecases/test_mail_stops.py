@@ -52,7 +52,27 @@ def test_a_stop_may_come_again(desk: MailDesk) -> None:
     assert (first.is_new, again.is_new) == (True, False)
     assert again.suppressions[0].covers(NEWS.id, "", NOON + DAY)
     assert len(desk.stops("a@b.jp")) == 1
-    desk.stop(recipient=known.id, until=desk.now + DAY)
+    shorter = desk.stop(recipient=known.id, until=desk.now + DAY)
+    assert desk.stops("a@b.jp")[0].until == NEVER
+    assert (shorter.suppressions, shorter.is_new) == (first.suppressions, False)
+
+
+def test_a_complaint_is_kept_as_one_after_a_stop(desk: MailDesk) -> None:
+    """It forbids more than a stop does; what is stopped already is not new, and a stop after it
+    takes nothing away.
+    """
+    known = desk.add("a@b.jp").recipient
+    for source, is_new in (("page", True), ("complaint", False), ("one_click", False)):
+        assert desk.stop(recipient=known.id, source=source).is_new is is_new
+    ((row,)) = desk.stops("a@b.jp")
+    assert (row.source, row.until) == ("complaint", NEVER)
+
+
+def test_a_complaint_outlasts_a_stop_until_a_day(desk: MailDesk) -> None:
+    """The row that stands has no end."""
+    known = desk.add("a@b.jp").recipient
+    desk.stop(recipient=known.id, until=NOON + DAY)
+    assert desk.stop(recipient=known.id, source="complaint").is_new
     assert desk.stops("a@b.jp")[0].until == NEVER
 
 

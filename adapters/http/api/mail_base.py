@@ -115,6 +115,13 @@ def shown_address(address: str, *, masked: bool) -> str:
     return masked_address(address) if masked else address
 
 
+def shown_attributes(attributes: Mapping[str, str], *, masked: bool) -> dict[str, str]:
+    """A recipient's attributes as they are shown: masked, of each the first character."""
+    if not masked:
+        return dict(attributes)
+    return {name: f"{value[:1]}***" for name, value in attributes.items()}
+
+
 def instant(ask: Ask[Any, Any], at: int) -> str | None:
     """An instant as it is shown; ``None`` where it did not come yet."""
     return written(at, ask.wiring.zone) if at else None

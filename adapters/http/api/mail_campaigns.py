@@ -1,5 +1,6 @@
 """Mail campaigns: listed, drafted, and looked at."""
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -7,7 +8,16 @@ from msgspec import Meta
 
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import ID, AdvertiserId, Body, Endpoint, Listing, Page, Query
-from adapters.http.api.mail_base import TAG, ListId, Mail, Previewed, RecipientId, Values, list_of
+from adapters.http.api.mail_base import (
+    TAG,
+    ListId,
+    Mail,
+    Previewed,
+    RecipientId,
+    Values,
+    is_masked,
+    list_of,
+)
 from adapters.http.api.mail_plans import (
     CampaignBody,
     CampaignView,
@@ -19,7 +29,7 @@ from adapters.http.api.mail_plans import (
 )
 from gateway.domain.access import MANAGERS, STAFF
 from gateway.domain.mail.campaigns import Campaign
-from gateway.domain.mail.content import check_content
+from gateway.domain.mail.content import Checked, Content, checked
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.profiles import attributes_of
 from gateway.errors import Refusal, Refused
@@ -44,6 +54,7 @@ _COMPOSED = (
     Refusal.VALUE_TOO_LONG,
     Refusal.HEADER_INVALID,
     Refusal.CONTENT_GONE,
+    Refusal.EXPORT_FORBIDDEN,
 )
 _MOST_BODY = 12_000_000
 """Bytes: attachments of 2 MB are 2.7 MB of base64, and HTML that is too large is told so."""
@@ -102,21 +113,24 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         view = campaign_view(ask, campaign)
         if said is None:
             return CampaignDetail(view, None, [])
-        return CampaignDetail(view, content_view(said.content), _problems(mail, said))
+        return CampaignDetail(view, content_view(said.content), await _problems(mail, said))
 
     async def made(ask: Ask[Query, CampaignBody]) -> Answer:
+        mail_list = list_of(ask, mail.held, ask.body.list)
         new = desk.NewCampaign(
             scope=ask.scope,
             actor=ask.access.actor,
-            list=list_of(ask, mail.held, ask.body.list).id,
-            plan=plan_of(ask.body.plan),
+            list=mail_list.id,
+            plan=await planned(ask.body.plan, mail_list),
             now=ask.now,
             seed=ask.seed(1),
         )
         return await ask.write(desk.create, new, lambda made: campaign_view(ask, made))
 
     async def rewritten(ask: Ask[Query, PlanBody]) -> Answer:
-        wish = desk.Rewrite(ask.scope, ask.access.actor, ask.id(), plan_of(ask.body), ask.now)
+        campaign = await campaign_of(ask, mail)
+        plan = await planned(ask.body, mail.held(MailList).get(campaign.list))
+        wish = desk.Rewrite(ask.scope, ask.access.actor, campaign.id, plan, ask.now)
         return await ask.write(desk.rewrite, wish, lambda made: campaign_view(ask, made))
 
     async def previewed(ask: Ask[Query, PreviewBody]) -> Previewed:
@@ -126,6 +140,9 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         if said is None:
             raise Refused(Refusal.CONTENT_GONE, "what it says is not kept any more")
         values = ask.body.values or {}
+        if ask.body.recipient is not None and is_masked(ask, mail_list):
+            detail = "recipient: theirs are not shown under the postpaid contract; give values"
+            raise Refused(Refusal.EXPORT_FORBIDDEN, detail)
         if ask.body.recipient is not None:
             id_ = int(ask.body.recipient)
             found = await ask.read(
@@ -197,7 +214,8 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             segments={"id": ID},
             refusals=_COMPOSED,
             description="Links are shown as they were written, and the link to stop leads nowhere. "
-            "It is refused where this recipient's mail could not be made.",
+            "It is refused where this recipient's mail could not be made, and for a recipient of a "
+            "postpaid list (rule R83): give `values` there.",
         ),
     ]
 
@@ -215,11 +233,25 @@ async def campaign_of(ask: Ask[Any, Any], mail: Mail) -> Campaign:
     return found[0]
 
 
-def _problems(mail: Mail, said: Message) -> list[ProblemView]:
+async def planned(body: PlanBody, mail_list: object) -> desk.Plan:
+    """A plan as it was sent, its content checked beside the loop and before any transaction."""
+    plan = plan_of(body)
+    if not isinstance(mail_list, MailList):
+        return plan
+    return msgspec.structs.replace(plan, checked=await content_checked(plan.content, mail_list))
+
+
+async def content_checked(content: Content, mail_list: MailList) -> Checked:
+    """What is wrong with a content, found beside the loop."""
+    display = desk.display_of(mail_list)
+    return await asyncio.to_thread(checked, content, display, mail_list.attributes)
+
+
+async def _problems(mail: Mail, said: Message) -> list[ProblemView]:
     if said.campaign.state != "draft":
         return []
     mail_list = mail.held(MailList).get(said.campaign.list)
     if not isinstance(mail_list, MailList):
         return []
-    found = check_content(said.content, desk.display_of(mail_list), mail_list.attributes)
-    return [ProblemView(each.where, str(each.reason), each.detail) for each in found]
+    found = await content_checked(said.content, mail_list)
+    return [ProblemView(each.where, str(each.reason), each.detail) for each in found.problems]

@@ -92,6 +92,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
                 seed=seed,
                 states_consent=layout.states_consent,
                 consent=stated,
+                corrects=ask.access.role != "operator",
             )
             answer = await ask.write(begin, wish, show)
         except Refused:

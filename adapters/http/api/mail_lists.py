@@ -110,9 +110,12 @@ class MailListDetail(msgspec.Struct, frozen=True):
 
 
 class SizeOf(msgspec.Struct, frozen=True):
-    """How many addresses of an advertiser may be mailed; one on two lists counts once."""
+    """How many addresses of an advertiser may be mailed under a contract; one on two of its lists
+    counts once.
+    """
 
     advertiser: str
+    contract: Contract
     addresses: Annotated[int, Meta(description="At this moment.")]
     maximum: Annotated[int, Meta(description="The most at any moment of the month (R68).")]
 
@@ -165,7 +168,8 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         month = ask.query.month or _month(ask.now)
         scope = ask.narrowed(ask.query.advertiser)
         found = await ask.read(mail.lists.sizes, scope, month)
-        return SizesView(month, [SizeOf(whose, *both) for whose, both in sorted(found.items())])
+        items = [SizeOf(*key, *both) for key, both in sorted(found.items()) if any(both)]
+        return SizesView(month, items)
 
     return [
         Endpoint(
@@ -223,7 +227,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             query=SizesQuery,
             answer=SizesView,
             refusals=(Refusal.OUT_OF_SCOPE,),
-            description="What may be mailed: neither stopped nor removed.",
+            description="What may be mailed, neither stopped nor removed, under each contract.",
         ),
     ]
 

@@ -19,6 +19,7 @@ from adapters.http.api.mail_base import (
     is_masked,
     list_of,
     shown_address,
+    shown_attributes,
 )
 from adapters.http.api.openapi import ROOT
 from adapters.http.problem import NO_STORE
@@ -82,7 +83,7 @@ class RecipientView(msgspec.Struct, frozen=True):
         str, Meta(description="Masked (`t***@e***.jp`) where the contract or the role asks for it.")
     ]
     state: State
-    attributes: dict[str, str]
+    attributes: Annotated[dict[str, str], Meta(description="Masked (`山***`) where addresses are.")]
     strikes: Annotated[int, Meta(description="Campaigns in a row that failed; three remove.")]
     added_at: Instant
 
@@ -160,6 +161,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             keys=await mail.keys.get(),
             attributes=body.attributes,
             tags=tuple(body.tags),
+            corrects=ask.access.role != "operator",
         )
         return await ask.write(add, wish, _added)
 
@@ -234,7 +236,8 @@ def endpoints(mail: Mail) -> list[Endpoint]:
                 Refusal.RECIPIENT_STOPPED,
             ),
             description="Not without their consent (rules R73, R102). Who stopped the list cannot "
-            "be put on it by anybody but themselves.",
+            "be put on it by anybody but themselves. Of who is there already the operator changes "
+            "neither attributes nor tags (rule R104).",
         ),
         Endpoint(
             method="GET",
@@ -306,12 +309,13 @@ def _added(reply: Added) -> AddedView:
 
 
 def _shown(ask: Ask[Any, Any], mail_list: MailList, recipient: Recipient) -> RecipientView:
+    masked = is_masked(ask, mail_list)
     return RecipientView(
         id=str(recipient.id),
         list=recipient.list,
-        address=shown_address(recipient.address, masked=is_masked(ask, mail_list)),
+        address=shown_address(recipient.address, masked=masked),
         state=recipient.state,
-        attributes=attributes_of(recipient.attributes),
+        attributes=shown_attributes(attributes_of(recipient.attributes), masked=masked),
         strikes=recipient.strikes,
         added_at=written(recipient.added_at, ask.wiring.zone),
     )

@@ -9,20 +9,31 @@ from msgspec import Meta
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import ID, Body, Endpoint, Query
 from adapters.http.api.mail_base import TAG, Mail, Values
-from adapters.http.api.mail_campaigns import PLAN
+from adapters.http.api.mail_campaigns import PLAN, campaign_of, content_checked
 from adapters.http.api.mail_plans import CampaignView, campaign_view
 from gateway.domain.access import MANAGERS
 from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.mail.content import Checked
+from gateway.domain.mail.lists import MailList
 from gateway.errors import Refusal
 from gateway.ports import Answer, Fact, Transaction
 from gateway.usecases import campaigns as desk
+from gateway.usecases.mail_sending import message
 from gateway.usecases.mail_trials import MOST, Trial, try_out
 
 _Step = Callable[[Transaction, desk.Wish], tuple[Campaign, Sequence[Fact]]]
 
 _MAY_SEND = (Refusal.LAW_UNCONFIRMED, Refusal.MAIL_UNCHECKED, Refusal.MAIL_UNALIGNED)
 
-_LAW = (*PLAN, *_MAY_SEND, Refusal.DISPLAY_ITEM_MISSING, Refusal.CONTENT_GONE)
+_LAW = (
+    *PLAN,
+    *_MAY_SEND,
+    Refusal.DISPLAY_ITEM_MISSING,
+    Refusal.CONTENT_GONE,
+    Refusal.HEADER_INVALID,
+    Refusal.VALUE_UNWRITABLE,
+    Refusal.VALUE_TOO_LONG,
+)
 
 
 class TrialBody(Body, frozen=True):
@@ -79,8 +90,10 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         return await ask.write(try_out, wish, TrialView)
 
     async def resent(ask: Ask[Query, ResendBody]) -> Answer:
+        campaign = await campaign_of(ask, mail)
+        found = await checked(ask, campaign)
         wish = desk.Again(
-            ask.scope, ask.access.actor, ask.id(), ask.body.name, ask.now, ask.seed(1)
+            ask.scope, ask.access.actor, campaign.id, ask.body.name, ask.now, ask.seed(1), found
         )
         return await ask.write(desk.again, wish, lambda made: campaign_view(ask, made))
 
@@ -88,9 +101,31 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         wish = desk.Decision(ask.scope, ask.access.actor, ask.id(), ask.body.to, ask.now)
         return await ask.write(desk.decide, wish, DoubtView)
 
+    async def checked(
+        ask: Ask[Any, Any], campaign: Campaign, *, is_composed: bool = False
+    ) -> Checked | None:
+        """What is wrong with a campaign's message.
+
+        ``is_composed``: once nothing is, a mail is made of it, which finds what its style hides,
+        and what is too large.
+        """
+        mail_list = mail.held(MailList).get(campaign.list)
+        said = await ask.wiring.store.run(message, campaign.id)
+        if said is None or not isinstance(mail_list, MailList):
+            return None
+        found = await content_checked(said.content, mail_list)
+        if is_composed and not found.problems:
+            await mail.compose(said.content, mail_list, dict.fromkeys(mail_list.attributes, "x"))
+        return found
+
     def step(use_case: _Step) -> Callable[[Ask[Query, None]], Awaitable[Answer]]:
         async def stepped(ask: Ask[Query, None]) -> Answer:
             wish = desk.Wish(ask.scope, ask.access.actor, ask.id(), ask.now)
+            if use_case is desk.schedule:
+                campaign = await campaign_of(ask, mail)
+                is_draft = campaign.state == "draft"
+                found = await checked(ask, campaign, is_composed=True) if is_draft else None
+                wish = msgspec.structs.replace(wish, checked=found)
             after: list[Campaign] = []
 
             def show(campaign: Campaign) -> CampaignView:

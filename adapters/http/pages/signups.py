@@ -75,10 +75,11 @@ class SignupPages:
             return await self._confirm(request, mail_list, token, language)
         address = form(request).get("address", "")
         keys, now = await self._keys.get(), request.received_at
+        peer = peer_of(request) or request.peer  # else all who come without a proxy are one
         wish = Ask(
             mail_list.id,
             address,
-            network_of(peer_of(request), keys),
+            network_of(peer, keys),
             "form",
             self._url(mail_list),
             now,

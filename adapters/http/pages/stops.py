@@ -3,6 +3,8 @@
 A ``GET`` changes nothing, since scanners open every link. A ``POST`` stops the list, whatever is in
 its body: programs send ``List-Unsubscribe=One-Click`` as a form of either encoding, some of them
 badly. Only the fields of our own page choose less than the whole list.
+
+The link of a trial is answered in the same manner, and says that it stops nobody.
 """
 
 import datetime as dt
@@ -25,7 +27,7 @@ from adapters.http.pages.base import (
 from gateway.domain.effects import NEVER
 from gateway.domain.hours import TOKYO
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.tokens import Named, opened
+from gateway.domain.mail.tokens import TRIAL, Named, opened
 from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
@@ -68,12 +70,16 @@ class StopPages:
 
     async def _show(self, request: Request) -> Answer:
         named = await self._named(request)
+        if named == TRIAL:
+            return _trial(language_of(request))
         id_ = await self._store.read(self._reader.list_of, named)
         mail_list = self._store.entity(MailList, id_) if id_ else None
         return _asking(language_of(request), mail_list)
 
     async def _stop(self, request: Request) -> Answer:
         named = await self._named(request)
+        if named == TRIAL:
+            return _trial(language_of(request))
         fields = page_fields(request)
         try:
             until = _until(fields.get("until", ""), request.received_at)
@@ -156,6 +162,11 @@ _DONE_TOPIC = Text(
     "「{topic}」のメールは配信されません。", "You will get no more mails about {topic}."
 )
 _DONE_UNTIL = Text("{day}まで停止します。", "This holds until {day}.")
+_TRIAL = Text("これはテスト配信です", "This was a trial")
+_TRIAL_NOBODY = Text(
+    "停止用リンクは正しく動作しています。テスト配信のため、停止される配信はありません。",
+    "The link works. As this mail was a trial, it stops nobody's mail.",
+)
 _CONTACT = Text("お問い合わせ: {contact}", "Contact: {contact}")
 
 
@@ -182,6 +193,15 @@ def _asking(language: Language, mail_list: MailList | None, status: int = 200) -
         contact=_contact(language, mail_list),
     )
     return page(language, _TITLE.to(language), content, status=status)
+
+
+def _trial(language: Language) -> Answer:
+    content = markup(
+        "<section><h1>{title}</h1><p>{nobody}</p></section>",
+        title=_TRIAL.to(language),
+        nobody=_TRIAL_NOBODY.to(language),
+    )
+    return page(language, _TRIAL.to(language), content)
 
 
 def _topics(language: Language, mail_list: MailList | None) -> Html:

@@ -9,7 +9,13 @@ from sqlalchemy.engine import Dialect
 from adapters.storage.campaigns.rows import Abouts
 from adapters.storage.database import Connection, prepare, prepare_bulk
 from adapters.storage.mail.given import prepare_indexed
-from adapters.storage.schema.campaigns import ATTEMPTING, mail_bounces, mail_senders, mail_sends
+from adapters.storage.schema.campaigns import (
+    ATTEMPTING,
+    mail_bounces,
+    mail_senders,
+    mail_sends,
+    mail_watches,
+)
 from adapters.storage.schema.mail import mail_recipients
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.values import SECOND, Scope, first_id
@@ -80,14 +86,20 @@ class BounceStatements:
         self.gone = prepare(
             dialect, delete(mail_senders).where(senders.beat_at < bindparam("before"))
         )
-        is_alive = exists(
-            select(literal_column("1")).where(
-                senders.owner == sends.owner, senders.beat_at >= bindparam("before")
-            )
+        self.heard = prepare(dialect, select(senders.owner, senders.beat_at))
+        self.attempting = prepare(
+            dialect, select(sends.owner).distinct().where(ATTEMPTING).order_by(sends.owner)
         )
-        self.silent = prepare(
+        watches = mail_watches.c
+        self.watched = prepare(
             dialect,
-            select(sends.owner).distinct().where(ATTEMPTING, ~is_alive).order_by(sends.owner),
+            select(watches.owner, watches.beat_at, watches.seen_at).where(
+                watches.looker == bindparam("whose")
+            ),
+        )
+        self.watch = prepare_bulk(dialect, mail_watches, update=["beat_at", "seen_at"])
+        self.unwatch = prepare(
+            dialect, delete(mail_watches).where(watches.seen_at < bindparam("before"))
         )
 
 
@@ -136,7 +148,25 @@ class BeatsInTransaction:
         """Of one that was silent for a day nothing is kept: it is silent all the same."""
         self.writes += 1
         self._connection.run(self._sql.gone, before=now - _DAY)
+        self._connection.run(self._sql.unwatch, before=now - _DAY)
         self._connection.write([(self._sql.beat, [(owner, now)])])
 
-    def silent(self, scope: Scope, before: int) -> list[int]:
-        return [owner for (owner,) in self._connection.rows(self._sql.silent, before=before)]
+    def silent(self, scope: Scope, looker: int, now: int, patience: int) -> list[int]:
+        rows = self._connection.rows
+        heard: dict[int, int] = dict(rows(self._sql.heard))
+        attempting = [owner for (owner,) in rows(self._sql.attempting) if owner != looker]
+        watched = {
+            owner: (at, seen_at) for owner, at, seen_at in rows(self._sql.watched, whose=looker)
+        }
+        seen: dict[int, int] = {}
+        news: list[tuple[int, int, int, int]] = []
+        for owner in sorted({*heard, *attempting} - {looker}):
+            said = heard.get(owner, 0)
+            before, seen[owner] = watched.get(owner, (-1, now))
+            if before != said or seen[owner] > now:  # the latter: the looker's clock was set back
+                seen[owner] = now
+                news.append((looker, owner, said, now))
+        if news:
+            self.writes += 1
+            self._connection.write([(self._sql.watch, news)])
+        return [owner for owner in attempting if now - seen[owner] >= patience]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, literal_column, select
+from sqlalchemy import and_, bindparam, delete, exists, literal_column, or_, select
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.rows import Abouts
+from adapters.storage.campaigns.rows import Abouts, campaigns_of
 from adapters.storage.campaigns.sends import SendsInTransaction
 from adapters.storage.database import Connection, among, prepare
 from adapters.storage.schema.campaigns import (
@@ -14,6 +14,7 @@ from adapters.storage.schema.campaigns import (
     mail_responses,
     mail_sends,
 )
+from gateway.domain.mail.campaigns import ALL, IN_DOUBT, Campaign
 from gateway.domain.values import Scope
 from gateway.ports.campaigns import Send
 
@@ -57,7 +58,11 @@ class LookupStatements:
                 .subquery()
             )
 
-        failed = amiss(sends.state == literal_column("'failed'"))
+        # What may have gone is not sent again, whoever counted it as failed.
+        failed = amiss(
+            sends.state == literal_column("'failed'"),
+            sends["class"] != literal_column(f"'{IN_DOUBT}'"),
+        )
         bounced = amiss(
             sends.state == literal_column("'sent'"), sends["class"] != literal_column("''")
         )
@@ -69,8 +74,34 @@ class LookupStatements:
             .where(
                 campaigns.started_at > literal_column("0"),
                 campaigns.started_at < bindparam("before"),
+                # A cancelled one may still have some on the wire: only its end is the end.
+                campaigns.settled_at > literal_column("0"),
                 campaigns.state.in_((literal_column("'done'"), literal_column("'canceled'"))),
                 exists(select(_ONE).where(sends.campaign == campaigns.id)),
+            )
+            .order_by(campaigns.id)
+            .limit(_ONE),
+        )
+        self.unfinished = prepare(
+            dialect,
+            select(mail_campaigns)
+            .where(
+                campaigns.advertiser == bindparam("whose"),
+                or_(
+                    campaigns.state.in_(
+                        [
+                            literal_column(f"'{state}'")
+                            for state in ("scheduled", "fixing", "sending", "paused")
+                        ]
+                    ),
+                    and_(
+                        campaigns.due_at.is_not(None),
+                        or_(
+                            campaigns.ended_at == literal_column("0"),
+                            campaigns.fixed_to != literal_column(str(ALL)),
+                        ),
+                    ),
+                ),
             )
             .order_by(campaigns.id)
             .limit(_ONE),
@@ -133,6 +164,11 @@ class LookupsInTransaction:
 
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:
         return self._sends.cancel(scope, campaign, now, limit)
+
+    def unfinished(self, scope: Scope, advertiser: str) -> Campaign | None:
+        rows = self._connection.rows(self._sql.unfinished, whose=advertiser)
+        found = campaigns_of(rows, scope)
+        return found[0] if found else None
 
     def forget(self, scope: Scope, before: int, limit: int) -> int:
         """A campaign at a time; who opened or clicked goes with the mails."""

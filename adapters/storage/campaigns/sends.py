@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Text,
@@ -25,16 +26,14 @@ from adapters.storage.database import Connection, among, prepare
 from adapters.storage.mail.given import MOST, Additions, Rows, prepare_indexed, prepare_update
 from adapters.storage.schema.campaigns import AMISS, ATTEMPTING, mail_sends
 from adapters.storage.schema.mail import mail_recipients, mail_suppressions
-from gateway.domain.mail.campaigns import Campaign, Letter, Result, SendState
+from gateway.domain.mail.campaigns import IN_DOUBT, Campaign, Letter, Result, SendState
 from gateway.domain.values import Scope
 
 OPEN: tuple[SendState, ...] = ("queued", "attempting", "deferred", "held")
 """Mails that are not over."""
 
-_TAKES: Mapping[str, frozenset[str]] = {"sent": frozenset(OPEN)}
 _IN_HAND = frozenset(("attempting", "held"))
-"""What a result can be of. That a mail went is true of one that is to be tried again, too: else
-it would go twice."""
+"""What a result can be of."""
 
 _SETTLED = ("state", "due_at", "attempts", "first_at", "at", "code", "class", "text")
 _NONE: Any = literal_column("''")
@@ -69,6 +68,18 @@ class SendStatements:
                 state=bindparam("new_state"), due_at=bindparam("due", type_=BigInteger), at=now
             ),
         )
+        self.drop = prepare(
+            dialect,
+            update(mail_sends)
+            .where(those)
+            .values(
+                {
+                    "state": literal_column("'failed'"),
+                    "class": literal_column(f"'{IN_DOUBT}'"),
+                    "at": now,
+                }
+            ),
+        )
         # What is in doubt may have been tried: it counts.
         self.hold = prepare(
             dialect,
@@ -94,6 +105,7 @@ class SendStatements:
                 sends.attempts,
                 sends.first_at,
                 sends.owner,
+                sends["class"],
             )
             .select_from(self.pairs.table)
             .join(
@@ -260,31 +272,28 @@ class SendsInTransaction:
         self.writes += 1
         given = {(result.campaign, result.recipient): result for result in results}
         pairs = sorted(given)
-        held: dict[tuple[int, int], tuple[str, int, int, int]] = {}
+        held: dict[tuple[int, int], _Was] = {}
         for at in range(0, len(pairs), MOST):
             part = self._sql.pairs.given(pairs[at : at + MOST])
-            for campaign, recipient, *was in self._connection.rows(self._sql.held, **part):
-                held[campaign, recipient] = (was[0], was[1], was[2], was[3])
+            for campaign, recipient, *rest in self._connection.rows(self._sql.held, **part):
+                held[campaign, recipient] = _Was(*rest)
         changed: Counter[int] = Counter()
         rows = []
         for key in pairs:
             result = given[key]
-            before, attempts, first_at, whose = held.get(key, ("", 0, 0, 0))
-            if before not in _TAKES.get(result.state, _IN_HAND):
+            was = held.get(key)
+            if was is None or not was.takes(result.state, owner):
                 continue
-            is_others = before == "attempting" and owner is not None and whose != owner
-            if is_others and result.state != "sent":
-                continue  # it was released and claimed by another, who will say what came of it
-            rows.append(_settled(result, attempts, first_at))
+            rows.append(_settled(result, was.attempts, was.first_at))
             changed[key[0]] += 1
-            self._figures.moved(key[0], before, result.state)
+            self._figures.moved(key[0], was.state, result.state)
         if rows:
             self._connection.write([(self._sql.settle, rows)])
         return dict(changed)
 
-    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> int:
+    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[int, int]:
         if not owners:
-            return 0
+            return {}
         found: dict[int, list[int]] = {}
         rows = self._connection.rows(self._sql.lost, owners=list(owners), most=limit)
         for campaign, recipient in rows:
@@ -293,7 +302,7 @@ class SendsInTransaction:
             self.writes += 1
             self._connection.run(self._sql.hold, named=campaign, ids=sorted(ids), now=now)
             self._figures.moved(campaign, "attempting", "held", len(ids))
-        return len(rows)
+        return {campaign: len(ids) for campaign, ids in found.items()}
 
     def release(
         self,
@@ -307,8 +316,14 @@ class SendsInTransaction:
         if not self._abouts.covers(scope, campaign):
             return 0
         rows = self._connection.rows(self._sql.in_state, named=campaign, in_state=what, most=limit)
-        self._move(campaign, [(recipient, what) for (recipient,) in rows], to, now)
-        return len(rows)
+        ids = [recipient for (recipient,) in rows]
+        if ids and what == "held" and to == "failed":
+            self.writes += 1
+            self._connection.run(self._sql.drop, named=campaign, ids=ids, now=now)
+            self._figures.moved(campaign, what, to, len(ids))
+        else:
+            self._move(campaign, [(recipient, what) for recipient in ids], to, now)
+        return len(ids)
 
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:
         """See :class:`gateway.ports.campaigns.SendLookups`."""
@@ -339,6 +354,25 @@ class SendsInTransaction:
         )
         for state, count in Counter(state for _, state in those).items():
             self._figures.moved(campaign, state, to, count)
+
+
+class _Was(msgspec.Struct, frozen=True):
+    """What the store holds of a mail whose result comes in."""
+
+    state: str
+    attempts: int
+    first_at: int
+    owner: int
+    bounce_class: str
+
+    def takes(self, state: SendState, owner: int | None) -> bool:
+        """Whether a result of a process (``None``: whoever's) changes it."""
+        if state == "sent":
+            # It is true of one that is to be tried again, too: else it would go twice.
+            is_dropped = self.state == "failed" and self.bounce_class == IN_DOUBT
+            return is_dropped or self.state in OPEN
+        # Of what another process attempts, or held in doubt, that one will say what came of it.
+        return self.state in _IN_HAND and owner in (None, self.owner)
 
 
 def _settled(result: Result, attempts: int, first_at: int) -> tuple[Any, ...]:

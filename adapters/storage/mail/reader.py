@@ -19,6 +19,7 @@ from adapters.storage.schema.mail import (
     mail_suppressions,
 )
 from gateway.domain.mail.imports import Import, Outcome
+from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import Scope
 
@@ -55,13 +56,13 @@ class MailReader:
             .order_by(lines.line)
             .limit(most),
         )
-        self._sizes = prepare(dialect, select(mail_sizes.c.advertiser, mail_sizes.c.sendable))
+        self._sizes = prepare(dialect, select(mail_sizes))
         months = mail_months.c
         self._months = prepare(
             dialect,
-            select(months.advertiser, months.month, months.began_with, months.maximum)
+            select(mail_months)
             .where(months.month >= bindparam("of_month"))
-            .order_by(months.advertiser, months.month.desc()),
+            .order_by(months.advertiser, months.contract, months.month.desc()),
         )
         self._suppressed = prepare(
             dialect,
@@ -93,12 +94,12 @@ class MailReader:
 
     def sizes(
         self, connection: Connection, scope: Scope, month: str
-    ) -> Mapping[str, tuple[int, int]]:
-        # Each advertiser's earliest month from this one on comes last, and so stands.
-        first = {row[0]: row[1:] for row in connection.rows(self._months, of_month=month)}
+    ) -> Mapping[tuple[str, Contract], tuple[int, int]]:
+        # Of each size the earliest month from this one on comes last, and so stands.
+        first = {row[:2]: [row[2:]] for row in connection.rows(self._months, of_month=month)}
         return {
-            whose: (size, of_month([first[whose]] if whose in first else [], month, size))
-            for whose, size in connection.rows(self._sizes)
+            (whose, contract): (size, of_month(first.get((whose, contract), []), month, size))
+            for whose, contract, size in connection.rows(self._sizes)
             if scope.covers(whose)
         }
 

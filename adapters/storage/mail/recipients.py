@@ -15,7 +15,7 @@ from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.values import Scope
 
 _astuple = msgspec.structs.astuple
-_FIXED = ("id", "advertiser", "list", "hash")
+_FIXED = ("id", "advertiser", "list", "hash", "contract")
 
 T = TypeVar("T", Recipient, Suppression, Consent)
 
@@ -133,15 +133,14 @@ class RecipientsInTransaction:
             return
         self.writes += 1
         for advertiser, some in by_advertiser(recipients):
-            standing = self._sizes.standing(advertiser, [one.hash for one in some])
-            before = standing.count()
+            sendable = self._sizes.sendable(advertiser, [one.hash for one in some])
             for one in some:
-                if not standing.put(one.id, one.list, one.hash, one.state):
+                if not sendable.put(one):
                     raise Taken("an address was there already")
             # Sorted, so that two processes that change the same wait instead of deadlocking.
             rows = sorted(_astuple(one) for one in some)
             self._connection.write([(self._sql.write, rows)])
-            self._sizes.change(advertiser, standing.count() - before, now)
+            self._sizes.change(advertiser, sendable.more(), now)
 
     def delete(self, scope: Scope, recipients: Sequence[int], now: int) -> int:
         found = self.get(scope, recipients)
@@ -149,14 +148,13 @@ class RecipientsInTransaction:
             return 0
         self.writes += 1
         for advertiser, some in by_advertiser(found.values()):
-            standing = self._sizes.standing(advertiser, [one.hash for one in some])
-            before = standing.count()
+            sendable = self._sizes.sendable(advertiser, [one.hash for one in some])
             for one in some:
-                standing.take(one.id)
+                sendable.take(one.id)
             ids = [one.id for one in some]
             for statement in (self._sql.orphan, self._sql.untag, self._sql.delete):
                 self._connection.run(statement, ids=ids)
-            self._sizes.change(advertiser, standing.count() - before, now)
+            self._sizes.change(advertiser, sendable.more(), now)
         return len(found)
 
     def page(self, scope: Scope, list_: str, after: int, limit: int) -> list[Recipient]:

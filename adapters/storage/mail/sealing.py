@@ -1,8 +1,11 @@
-"""What goes at a contract's end beside recipients and their consents: whatever else was said."""
+"""What goes at a contract's end beside recipients and their consents: whatever else was said, by
+people, by servers, and by the contractor.
+"""
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, literal_column, or_, select, tuple_, update
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, prepare
@@ -12,9 +15,20 @@ from adapters.storage.schema.campaigns import (
     SEND_TOLD,
     mail_bounces,
     mail_campaigns,
+    mail_contents,
+    mail_links,
     mail_sends,
 )
-from adapters.storage.schema.mail import mail_import_lines, mail_imports, mail_signups
+from adapters.storage.schema.effects import MAIL_TOLD, outbox
+from adapters.storage.schema.mail import (
+    mail_checks,
+    mail_consents,
+    mail_import_lines,
+    mail_imports,
+    mail_proofs,
+    mail_recipients,
+    mail_signups,
+)
 
 
 class SealStatements:
@@ -52,6 +66,8 @@ class SealStatements:
             prepare(dialect, delete(mail_imports).where(imports.id.in_(some_imports))),
             prepare_indexed(dialect, sends, mail_sends, "mail_sends_told"),
             prepare_indexed(dialect, logged, mail_bounces, "mail_bounces_told"),
+            prepare_indexed(dialect, _single_mails(whose, most), outbox, "outbox_mail"),
+            *(prepare(dialect, statement) for statement in _messages(whose, most)),
         )
 
     def clear(self, connection: Connection, advertiser: str, limit: int) -> int:
@@ -60,3 +76,73 @@ class SealStatements:
             if gone := connection.run(statement, whose=advertiser, most=limit):
                 return gone
         return 0
+
+
+def _single_mails(whose: Any, most: Any) -> Any:
+    """Those that wait come to nothing: without a payload none is sent."""
+    some = select(outbox.c.id).where(outbox.c.advertiser == whose, MAIL_TOLD).limit(most)
+    return update(outbox).where(outbox.c.id.in_(some)).values(payload="")
+
+
+def _messages(whose: Any, most: Any) -> tuple[Any, ...]:
+    """What campaigns say, and to whom they were to go; their figures stay."""
+    campaigns, contents, links = mail_campaigns.c, mail_contents.c, mail_links.c
+    some_contents = (
+        select(contents.campaign)
+        .join(mail_campaigns, campaigns.id == contents.campaign)
+        .where(campaigns.advertiser == whose)
+        .limit(most)
+    )
+    link = (links.campaign, links.n)
+    some_links = (
+        select(*link)
+        .join(mail_campaigns, campaigns.id == links.campaign)
+        .where(campaigns.advertiser == whose)
+        .limit(most)
+    )
+    is_told = or_(campaigns.name != "", campaigns.audience != "{}")
+    some_campaigns = select(campaigns.id).where(campaigns.advertiser == whose, is_told).limit(most)
+    checks = mail_checks.c  # they hold a list's addresses; who overrode one is in the audit
+    some_checks = select(checks.list).where(checks.advertiser == whose).limit(most)
+    return (
+        delete(mail_checks).where(checks.list.in_(some_checks)),
+        delete(mail_contents).where(contents.campaign.in_(some_contents)),
+        delete(mail_links).where(tuple_(*link).in_(some_links)),
+        update(mail_campaigns)
+        .where(campaigns.id.in_(some_campaigns))
+        .values(name="", audience="{}"),
+    )
+
+
+class SealReader:
+    """What there is of an advertiser, read beside the writer."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        whose: Any = bindparam("whose")
+        counted: dict[str, tuple[Any, Any]] = {
+            "recipients": (mail_recipients, mail_recipients.c.advertiser == whose),
+            "consents": (mail_consents, mail_consents.c.advertiser == whose),
+            "sign-ups": (mail_signups, mail_signups.c.advertiser == whose),
+            "imports": (mail_imports, mail_imports.c.advertiser == whose),
+            "bounces": (mail_bounces, (mail_bounces.c.advertiser == whose) & BOUNCE_TOLD),
+            "single mails": (outbox, (outbox.c.advertiser == whose) & MAIL_TOLD),
+            "messages": (mail_contents, mail_contents.c.advertiser == whose),
+        }
+        one: Any = literal_column("1")
+        self._counts = {
+            name: prepare(dialect, select(func.count(one)).select_from(table).where(condition))
+            for name, (table, condition) in counted.items()
+        }
+        proofs = select(func.count(one)).select_from(mail_proofs)
+        self._proofs = prepare(dialect, proofs.where(mail_proofs.c.advertiser == whose))
+
+    def counts(self, connection: Connection, advertiser: str) -> Mapping[str, int]:
+        """How many rows of what would be erased, by the names that people call it."""
+        return {
+            name: int(connection.rows(statement, whose=advertiser)[0][0])
+            for name, statement in self._counts.items()
+        }
+
+    def proofs(self, connection: Connection, advertiser: str) -> int:
+        """How many sealed proofs there are."""
+        return int(connection.rows(self._proofs, whose=advertiser)[0][0])

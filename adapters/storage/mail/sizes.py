@@ -1,6 +1,9 @@
-"""How many addresses an advertiser may mail, kept with each write, and the month's maximum."""
+"""How many addresses an advertiser may mail under each contract, kept with each write, and the
+month's maximum.
+"""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, literal_column, select
@@ -16,11 +19,15 @@ from adapters.storage.schema.mail import (
 )
 from gateway.domain.effects import NEVER
 from gateway.domain.line.quota import month_of
-from gateway.domain.mail.recipients import Suppression
+from gateway.domain.mail.lists import Contract
+from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import Scope
 
 COUNTED = ("active", "paused")
 """Whoever is removed is not counted."""
+
+CONTRACTS: tuple[Contract, ...] = ("postpaid", "prepaid")
+"""In the order in which their rows are locked."""
 
 
 class SizeStatements:
@@ -32,22 +39,33 @@ class SizeStatements:
         months = mail_months.c
         self.lock = prepare(
             dialect,
-            select(mail_sizes.c.sendable).where(mail_sizes.c.advertiser == whose).with_for_update(),
+            select(mail_sizes.c.contract, mail_sizes.c.sendable)
+            .where(mail_sizes.c.advertiser == whose)
+            .order_by(mail_sizes.c.contract)
+            .with_for_update(),
         )
+        under: Any = bindparam("under")
         self.now = prepare(
-            dialect, select(mail_sizes.c.sendable).where(mail_sizes.c.advertiser == whose)
+            dialect,
+            select(mail_sizes.c.sendable).where(
+                mail_sizes.c.advertiser == whose, mail_sizes.c.contract == under
+            ),
         )
         self.latest = prepare(
             dialect,
             select(months.month, months.began_with, months.maximum)
-            .where(months.advertiser == whose)
+            .where(months.advertiser == whose, months.contract == under)
             .order_by(months.month.desc())
             .limit(literal_column("1")),
         )
         self.month = prepare(
             dialect,
             select(months.month, months.began_with, months.maximum)
-            .where(months.advertiser == whose, months.month >= bindparam("of_month"))
+            .where(
+                months.advertiser == whose,
+                months.contract == under,
+                months.month >= bindparam("of_month"),
+            )
             .order_by(months.month)
             .limit(literal_column("1")),
         )
@@ -57,9 +75,9 @@ class SizeStatements:
         recipient, stop = mail_recipients.c, mail_suppressions.c
         self.recipients = prepare(
             dialect,
-            select(recipient.id, recipient.list, recipient.hash, recipient.state).where(
-                recipient.advertiser == whose, self.hashes.among(recipient.hash)
-            ),
+            select(
+                recipient.id, recipient.list, recipient.hash, recipient.state, recipient.contract
+            ).where(recipient.advertiser == whose, self.hashes.among(recipient.hash)),
         )
         self.stops = prepare(
             dialect,
@@ -72,39 +90,54 @@ class SizeStatements:
         )
 
 
-class Standing:
+class Sendable:
     """What the store holds of some addresses of one advertiser, and how many of them count.
 
-    An address counts once, where a recipient of any list is active or paused and not suppressed
-    there for good: wholly, and without an end.
+    An address counts once under a contract, where a recipient of any of its lists is active or
+    paused and not suppressed there for good: wholly, and without an end.
     """
 
     def __init__(
         self,
-        recipients: Sequence[tuple[int, str, bytes, str]],
+        recipients: Sequence[tuple[int, str, bytes, str, Contract]],
         stops: Sequence[tuple[str, bytes]],
     ) -> None:
-        self._recipients = {id_: (list_, hash_, state) for id_, list_, hash_, state in recipients}
-        self._ids = {(list_, hash_): id_ for id_, list_, hash_, _ in recipients}
+        self._recipients = {
+            id_: (list_, hash_, state, contract)
+            for id_, list_, hash_, state, contract in recipients
+        }
+        self._ids = {(list_, hash_): id_ for id_, list_, hash_, *_ in recipients}
         self._stops = set(stops)
+        self._before = self._count()
 
-    def count(self) -> int:
-        """How many of the addresses may be mailed."""
-        return len(
-            {
-                hash_
-                for list_, hash_, state in self._recipients.values()
-                if state in COUNTED
+    def _count(self) -> dict[Contract, int]:
+        """How many of the addresses may be mailed under each contract."""
+        found: defaultdict[Contract, set[bytes]] = defaultdict(set)
+        for list_, hash_, state, contract in self._recipients.values():
+            if (
+                state in COUNTED
                 and ("", hash_) not in self._stops
                 and (list_, hash_) not in self._stops
-            }
-        )
+            ):
+                found[contract].add(hash_)
+        return {contract: len(hashes) for contract, hashes in found.items()}
 
-    def put(self, id_: int, list_: str, hash_: bytes, state: str) -> bool:
-        """A recipient is new or changed; ``False`` where another is the same address there."""
-        if self._ids.setdefault((list_, hash_), id_) != id_:
+    def more(self) -> dict[Contract, int]:
+        """How many more there are than before anything was changed here; contracts of which there
+        are as many are left out.
+        """
+        after = self._count()
+        by = {name: after.get(name, 0) - self._before.get(name, 0) for name in CONTRACTS}
+        return {name: count for name, count in by.items() if count}
+
+    def put(self, recipient: Recipient) -> bool:
+        """One is new or changed; ``False`` where another is the same address there."""
+        id_, place = recipient.id, (recipient.list, recipient.hash)
+        if self._ids.setdefault(place, id_) != id_:
             return False
-        self._recipients[id_] = (list_, hash_, state)
+        # Of one that is there the contract stays.
+        contract = self._recipients[id_][-1] if id_ in self._recipients else recipient.contract
+        self._recipients[id_] = (*place, recipient.state, contract)
         return True
 
     def take(self, id_: int) -> None:
@@ -123,7 +156,7 @@ class Standing:
 
 
 class _Size:
-    """An advertiser's size, its row locked."""
+    """An advertiser's size under a contract, its row locked."""
 
     def __init__(self, size: int, latest: Sequence[tuple[str, int, int]]) -> None:
         self.size = size
@@ -144,33 +177,35 @@ class _Size:
 class SizesInTransaction:
     """See :class:`gateway.ports.mail.Sizes`. Writes wait until :meth:`flush`.
 
-    Whoever changes recipients or suppressions takes an advertiser's lock first (:meth:`standing`),
+    Whoever changes recipients or suppressions takes an advertiser's locks first (:meth:`sendable`),
     so that of two at once the second sees what the first one did.
     """
 
     def __init__(self, connection: Connection, statements: SizeStatements) -> None:
         self._connection = connection
         self._sql = statements
-        self._held: dict[str, _Size] = {}
+        self._held: dict[tuple[str, Contract], _Size] = {}
         self.writes = 0
 
-    def now(self, scope: Scope, advertiser: str) -> int:
+    def now(self, scope: Scope, advertiser: str, contract: Contract) -> int:
         if not scope.covers(advertiser):
             return 0
-        if held := self._held.get(advertiser):
+        if held := self._held.get((advertiser, contract)):
             return held.size
-        rows = self._connection.rows(self._sql.now, whose=advertiser)
+        rows = self._connection.rows(self._sql.now, whose=advertiser, under=contract)
         return int(rows[0][0]) if rows else 0
 
-    def maximum(self, scope: Scope, advertiser: str, month: str) -> int:
+    def maximum(self, scope: Scope, advertiser: str, contract: Contract, month: str) -> int:
         if not scope.covers(advertiser):
             return 0
         self.flush()
-        rows = self._connection.rows(self._sql.month, whose=advertiser, of_month=month)
-        return of_month(rows, month, self.now(scope, advertiser))
+        rows = self._connection.rows(
+            self._sql.month, whose=advertiser, under=contract, of_month=month
+        )
+        return of_month(rows, month, self.now(scope, advertiser, contract))
 
-    def standing(self, advertiser: str, hashes: Sequence[bytes]) -> Standing:
-        """What is kept of addresses, with the advertiser's size locked."""
+    def sendable(self, advertiser: str, hashes: Sequence[bytes]) -> Sendable:
+        """What is kept of addresses, with the advertiser's sizes locked."""
         self._hold(advertiser)
         about = sorted(set(hashes))
         recipients = in_parts(
@@ -179,41 +214,42 @@ class SizesInTransaction:
         stops = in_parts(
             self._connection, self._sql.stops, self._sql.hashes, about, whose=advertiser
         )
-        return Standing(
-            [(id_, list_, bytes(hash_), state) for id_, list_, hash_, state in recipients],
+        return Sendable(
+            [(id_, list_, bytes(hash_), *rest) for id_, list_, hash_, *rest in recipients],
             [(list_, bytes(hash_)) for list_, hash_ in stops],
         )
 
-    def change(self, advertiser: str, by: int, now: int) -> None:
-        """There are so many more of an advertiser whose lock is held."""
-        if by:
+    def change(self, advertiser: str, by: Mapping[Contract, int], now: int) -> None:
+        """There are so many more of an advertiser whose locks are held."""
+        for contract, count in by.items():
             self.writes += 1
-            self._held[advertiser].change(by, now)
+            self._held[advertiser, contract].change(count, now)
 
     def _hold(self, advertiser: str) -> None:
-        if advertiser in self._held:
+        if (advertiser, CONTRACTS[0]) in self._held:
             return
         rows = self._connection.rows
-        found = rows(self._sql.lock, whose=advertiser)
+        found: dict[Contract, int] = dict(rows(self._sql.lock, whose=advertiser))
         if not found:
             # Where another process was faster, this raises ``Taken``, and all is run again.
             self.writes += 1
-            self._connection.write([(self._sql.insert, [(advertiser, 0)])])
-            found = [(0,)]
-        latest: Any = rows(self._sql.latest, whose=advertiser)
-        self._held[advertiser] = _Size(found[0][0], latest)
+            new = [(advertiser, contract, 0) for contract in CONTRACTS]
+            self._connection.write([(self._sql.insert, new)])
+        for contract in CONTRACTS:
+            latest: Any = rows(self._sql.latest, whose=advertiser, under=contract)
+            self._held[advertiser, contract] = _Size(found.get(contract, 0), latest)
 
     def flush(self) -> None:
         """Write what changed."""
-        changed = {whose: held for whose, held in sorted(self._held.items()) if held.changed}
+        changed = {key: held for key, held in sorted(self._held.items()) if held.changed}
         if not changed:
             return
         months = [
-            (whose, month, *held.months[month])
-            for whose, held in changed.items()
+            (*key, month, *held.months[month])
+            for key, held in changed.items()
             for month in sorted(held.changed)
         ]
-        sizes = [(whose, held.size) for whose, held in changed.items()]
+        sizes = [(*key, held.size) for key, held in changed.items()]
         self._connection.write([(self._sql.keep, sizes), (self._sql.keep_months, months)])
         for held in changed.values():
             held.changed.clear()

@@ -1,12 +1,13 @@
 """Checks and confirmations of mail lists in the store, and who is mailed again after a bounce."""
 
 import msgspec
-from sqlalchemy import BindParameter, bindparam, literal_column, select, update
+from sqlalchemy import BindParameter, bindparam, literal_column, select
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.mail.given import prepare_indexed
 from adapters.storage.schema.mail import mail_checks, mail_confirmations, mail_recipients
-from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.mail.recipients import Recipient
 from gateway.domain.values import Scope
 from gateway.ports.standing import Confirmation, MailCheck
 
@@ -36,23 +37,19 @@ class StandingStatements:
         )
         self.keep = prepare_bulk(dialect, mail_checks, update=MailCheck.__struct_fields__[1:])
         paused = (
-            select(recipients.id)
+            select(mail_recipients)
             .where(
                 recipients.list == of_list,
                 # As the partial index has it, which holds only those that were struck.
                 recipients.strikes > literal_column("0"),
                 recipients.state == literal_column("'paused'"),
-                recipients.struck_by == bindparam("striker"),
+                recipients.struck_at < bindparam("before"),
             )
             .order_by(recipients.id)
             .limit(bindparam("most"))
+            .with_for_update()
         )
-        self.unpause = prepare(
-            dialect,
-            update(mail_recipients)
-            .where(recipients.id.in_(paused))
-            .values(state=literal_column("'active'")),
-        )
+        self.paused = prepare_indexed(dialect, paused, mail_recipients, "mail_recipients_struck")
 
 
 class StandingInTransaction:
@@ -77,22 +74,19 @@ class StandingInTransaction:
         rows = self._connection.rows(self._sql.check, of_list=list_)
         if not rows or not scope.covers(rows[0][1]):
             return None
-        of_list, advertiser, at, aligned, *rest = rows[0]
-        return MailCheck(of_list, advertiser, at, bool(aligned), *rest)  # a number in SQLite
+        found = MailCheck(*rows[0])
+        # A number in SQLite; and not all drivers give bytes.
+        return msgspec.structs.replace(found, aligned=bool(found.aligned), about=bytes(found.about))
 
     def keep(self, scope: Scope, check: MailCheck) -> None:
         if scope.covers(check.advertiser):
             self.writes += 1
             self._connection.write([(self._sql.keep, [_astuple(check)])])
 
-    def unpause(self, scope: Scope, campaign: Campaign, limit: int) -> int:
-        # Who is paused counts as one who may be mailed, so the sizes stay as they are.
-        if not scope.covers(campaign.advertiser):
-            return 0
-        self.writes += 1
-        return self._connection.run(
-            self._sql.unpause, of_list=campaign.list, striker=campaign.id, most=limit
-        )
+    def paused(self, scope: Scope, list_: str, before: int, limit: int) -> list[Recipient]:
+        rows = self._connection.rows(self._sql.paused, of_list=list_, before=before, most=limit)
+        found = (Recipient(*row) for row in rows)
+        return [each for each in found if scope.covers(each.advertiser)]
 
     def flush(self) -> None:
         """Nothing waits."""

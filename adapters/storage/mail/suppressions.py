@@ -74,7 +74,7 @@ class SuppressionsInTransaction:
         count = 0
         for advertiser, some in by_advertiser(suppressions):
             about = [one.hash for one in some]
-            standing = self._sizes.standing(advertiser, about)
+            sendable = self._sizes.sendable(advertiser, about)
             until = {_key(one): one.until for one in self._of(advertiser, about)}
             new: dict[tuple[bytes, str, str], Suppression] = {}
             for one in some:
@@ -84,13 +84,10 @@ class SuppressionsInTransaction:
             if not new:
                 continue
             self.writes += 1
-            before = standing.count()
             for one in new.values():
-                standing.suppress(one)
+                sendable.suppress(one)
             self._connection.write([(self._sql.write, [_astuple(new[key]) for key in sorted(new)])])
-            self._sizes.change(
-                advertiser, standing.count() - before, max(one.at for one in new.values())
-            )
+            self._sizes.change(advertiser, sendable.more(), max(one.at for one in new.values()))
             count += len(new)
         return count
 
@@ -98,8 +95,7 @@ class SuppressionsInTransaction:
         whose = suppression.advertiser
         if not scope.covers(whose):
             return False
-        standing = self._sizes.standing(whose, [suppression.hash])
-        before = standing.count()
+        sendable = self._sizes.sendable(whose, [suppression.hash])
         gone = self._connection.run(
             self._sql.lift,
             whose=whose,
@@ -109,8 +105,8 @@ class SuppressionsInTransaction:
         )
         if gone:
             self.writes += 1
-            standing.lift(suppression)
-            self._sizes.change(whose, standing.count() - before, now)
+            sendable.lift(suppression)
+            self._sizes.change(whose, sendable.more(), now)
         return gone > 0
 
     def forget(self, scope: Scope, now: int, limit: int) -> int:

@@ -196,10 +196,22 @@ mail_senders = Table(
     Column("beat_at", Instant, nullable=False),
 )
 
+# What each process last heard of another: it tells a silent one by its own clock.
+mail_watches = Table(
+    "mail_watches",
+    metadata,
+    Column("looker", Integer, primary_key=True, autoincrement=False),
+    Column("owner", Integer, primary_key=True, autoincrement=False),
+    Column("beat_at", Instant, nullable=False),  # by the clock of the other; 0: it said nothing
+    Column("seen_at", Instant, nullable=False),  # when that was new, by the looker's
+    sqlite_with_rowid=False,
+)
+
 WITHOUT_ADVERTISER = {
     "mail_links": "belongs to a campaign by its id",
     "mail_sends": "belongs to a campaign by its id",
     "mail_figures": "belongs to a campaign by its id",
     "mail_responses": "belongs to a campaign by its id",
     "mail_senders": "a process, not anybody's",
+    "mail_watches": "of processes, not anybody's",
 }

@@ -31,6 +31,7 @@ mail_recipients = Table(
     Column("struck_by", BigInteger, nullable=False),  # the campaign of the last strike, or 0
     Column("struck_at", Instant, nullable=False),
     Column("added_at", Instant, nullable=False),
+    Column("contract", Text, nullable=False),  # under which it counts
 )
 # The one index into which rows fall at random: each such costs an import as much as all else.
 Index(
@@ -183,6 +184,7 @@ mail_imports = Table(
     Column(
         "consent", Text, nullable=False
     ),  # JSON, of the whole file; empty: each line has its own
+    Column("corrects", Boolean, nullable=False),
 )
 Index("mail_imports_of", mail_imports.c.list, mail_imports.c.id)
 
@@ -196,12 +198,14 @@ mail_import_lines = Table(
     sqlite_with_rowid=False,
 )
 
-# How many addresses may be mailed now, and the month's maximum of that (rule R68). A month in
-# which nothing changed has no row: there were as many as the next one that has a row began with.
+# How many addresses may be mailed now under a contract, and the month's maximum of that (rule R68).
+# A month in which nothing changed has no row: there were as many as the next one that has a row
+# began with.
 mail_sizes = Table(
     "mail_sizes",
     metadata,
     Column("advertiser", Text, primary_key=True),
+    Column("contract", Text, primary_key=True),
     Column("sendable", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -209,6 +213,7 @@ mail_months = Table(
     "mail_months",
     metadata,
     Column("advertiser", Text, primary_key=True),
+    Column("contract", Text, primary_key=True),
     Column("month", Text, primary_key=True),  # of Asia/Tokyo: 2026-11
     Column("began_with", Integer, nullable=False),
     Column("maximum", Integer, nullable=False),
@@ -226,6 +231,7 @@ mail_checks = Table(
     Column("findings", Text, nullable=False),  # JSON
     Column("overridden_by", Text, nullable=False),
     Column("overridden_at", Instant, nullable=False),
+    Column("about", LargeBinary, nullable=False),  # digest of what was looked at
 )
 
 # Who confirmed before the first send that the law is kept (rule R130).

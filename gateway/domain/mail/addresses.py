@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Literal, get_args
+from urllib.parse import quote
 
 from gateway.domain.mail.lanes import lane_of
 from gateway.errors import Refusal, Refused
@@ -45,7 +46,13 @@ _CARRIERS = frozenset({"docomo", "au", "softbank", "ymobile", "rakuten"})
 ``a.@``, which RFC 5322 knows only in quotes. Those addresses still exist."""
 
 _CARRIER_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,62}")  # two more are its quotes
-_QUOTED = re.compile(r'(?:"[^"\s]{1,64}"|[^\s<>()\[\],;:"]{1,64})@[^\s<>()\[\],;:"]{1,255}')
+_AT = r"(?:@|＠|%40)"  # as keyboards write it, and within URLs
+_QUOTED = re.compile(
+    r'(?P<local>"[^"\r\n]{1,64}"|[^\s<>()\[\],;:"@＠]{1,64}?)'
+    + _AT
+    + r'(?P<domain>\[[^\]\s]{1,60}\]|[^\s<>()\[\],;:"]{1,255})',
+    re.IGNORECASE,
+)
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
@@ -100,15 +107,30 @@ def masked_address(address: str) -> str:
     if not address:
         return ""
     local, _, domain = address.rpartition("@")
+    return _masked(local, domain)
+
+
+def _masked(local: str, domain: str) -> str:
     name, dot, suffix = domain.rpartition(".")
     return f"{local[:1]}***@{name[:1]}***{dot}{suffix}"
 
 
-def without_addresses(text: str) -> str:
+def without_addresses(text: str, *known: str) -> str:
     """What a mail server said, with the addresses in it masked: servers like to quote them, and
     what is kept of an answer outlives the recipient.
+
+    Of ``known`` addresses, the recipient's, the part before the @ is masked wherever it stands by
+    itself, in any case of letters: many servers name the mailbox alone.
     """
-    return _QUOTED.sub(lambda found: masked_address(found[0]), text)
+    text = _QUOTED.sub(lambda found: _masked(found["local"], found["domain"]), text)
+    for address in known:
+        local = address.rpartition("@")[0].strip('"')
+        names = {local, quote(local, safe=""), local.partition("+")[0]} - {""}
+        for name in sorted(names, key=len, reverse=True):
+            # Not within a longer word: "a" stands in most of them.
+            word = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])(?!\*\*\*)"
+            text = re.sub(word, f"{name[:1]}***", text, flags=re.IGNORECASE)
+    return text
 
 
 def is_carrier(domain: str) -> bool:

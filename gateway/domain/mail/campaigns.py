@@ -41,6 +41,10 @@ connection broke after the last byte; a person or the campaign's policy decides.
 Doubt = Literal["hold", "send", "drop"]
 """What is done with a mail in doubt: kept for a person, sent again, or counted as failed."""
 
+IN_DOUBT = "in_doubt"
+"""The class of a mail that was counted as failed although it may have gone: it is never sent again,
+and what tells that it went is believed."""
+
 
 class Condition(msgspec.Struct, frozen=True):
     """One thing that must hold of a recipient."""
@@ -93,7 +97,8 @@ class Campaign(msgspec.Struct, frozen=True):
     """How many of them it goes to."""
     fixed_to: int = 0
     """The last recipient that was looked at: while they are fixed, and once more when the mails
-    that went are noted with the consents; :data:`ALL` behind the last one."""
+    that went are noted with the consents; :data:`ALL` behind the last one. Below zero: all are
+    fixed, and while no more go those that went were noted so far."""
     started_at: int = 0
     ended_at: int = 0
     """When the last recipient's mail was tried."""
@@ -106,6 +111,11 @@ class Campaign(msgspec.Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether anything can still go out."""
         return self.state in ("scheduled", "fixing", "sending", "paused")
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all its recipients are written down."""
+        return self.fixed_to == ALL or self.fixed_to < 0
 
     @property
     def is_settled_at(self) -> int:

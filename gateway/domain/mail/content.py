@@ -14,6 +14,7 @@ from gateway.domain.mail.display import (
     missing_items,
     with_footer,
 )
+from gateway.domain.mail.placement import misplaced
 from gateway.domain.mail.templates import (
     Choice,
     Part,
@@ -66,6 +67,18 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """What is wrong with a content, found before the store is asked: it takes up to some tenths of
+    a second, for which no transaction may be held.
+    """
+
+    content: Content
+    display: Display
+    attributes: tuple[str, ...]
+    """What it was held against."""
+    problems: tuple[Problem, ...]
+
+
 class Templates(msgspec.Struct, frozen=True):
     """A content's templates, its footer added."""
 
@@ -109,6 +122,8 @@ def check_content(content: Content, display: Display, attributes: Collection[str
     for where, template in _read(content, problems):
         problems += _unknown_names(where, template, attributes)
         problems += _lacks(where, template, content.charset, display)
+        if where == "html":
+            problems += [Problem(where, Refusal.TEMPLATE_INVALID, w) for w in misplaced(template)]
         if where != "subject":
             problems += [
                 Problem(where, Refusal.DISPLAY_ITEM_MISSING, item)
@@ -118,6 +133,25 @@ def check_content(content: Content, display: Display, attributes: Collection[str
             problems.append(Problem(where, Refusal.TEMPLATE_INVALID, "is empty"))
     problems += _attachment_problems(content.attachments)
     return problems
+
+
+def checked(content: Content, display: Display, attributes: Collection[str]) -> Checked:
+    """What :func:`check_content` finds, to be kept for :func:`problems_of`."""
+    found = check_content(content, display, attributes)
+    return Checked(content, display, tuple(attributes), tuple(found))
+
+
+def problems_of(
+    content: Content, display: Display, attributes: Collection[str], known: Checked | None
+) -> Collection[Problem]:
+    """The problems of a content: the ``known`` ones where they are of the same, else found anew."""
+    if known is not None and (known.content, known.display, known.attributes) == (
+        content,
+        display,
+        tuple(attributes),
+    ):
+        return known.problems
+    return check_content(content, display, attributes)
 
 
 # --- characters ---
@@ -147,15 +181,14 @@ def lacking(text: str, charset: Charset) -> list[Lack]:
     """The characters of ``text`` that ``charset`` does not have (①, 髙, ｱ or 😀 in ISO-2022-JP)."""
     if charset == "utf-8" or _can_write(text, charset):
         return []
-    lacks = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not _can_write(line, charset):
-            lacks += [
-                Lack(character, number, column)
-                for column, character in enumerate(line, 1)
-                if not _can_write(character, charset)
-            ]
-    return lacks
+    bad = {sign for sign in set(text) if not _can_write(sign, charset)}
+    return [
+        Lack(sign, number, column)
+        for number, line in enumerate(text.split("\n"), 1)
+        if not bad.isdisjoint(line)
+        for column, sign in enumerate(line, 1)
+        if sign in bad
+    ]
 
 
 def _can_write(text: str, charset: Charset) -> bool:

@@ -7,6 +7,7 @@ before anything is taken in; :func:`rows_of` then gives its rows. Both take its 
 import codecs
 import csv
 import io
+import re
 import unicodedata
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
@@ -25,6 +26,10 @@ MOST_LINE = 100_000
 """Characters of a field and of a whole line; a line goes on behind a line break in quotes."""
 
 MOST_COLUMNS = 100
+
+MOST_IN_A_ROW = 10_000
+MOST_REFUSED = 100_000
+"""Refused lines in a row and in all, at which a file is refused as a whole."""
 
 ADDRESS, TAGS = "address", "tags"
 """Columns beside those of consents and the list's attributes."""
@@ -97,9 +102,11 @@ def examined(pieces: Iterable[bytes], attributes: Collection[str]) -> Layout:
     delimiter = _delimiter_of(first)
     columns: tuple[str, ...] = ()
     rows = 0
+    limit = Limit()
     for line, fields, fault in _records(text, delimiter):
         if columns:
             rows += 1
+            limit.count(line, is_refused=fault is not None)
         elif fault is not None:
             raise _refused(f"line {line}: the names of the columns cannot be read ({fault})")
         else:
@@ -120,6 +127,31 @@ def rows_of(pieces: Iterable[bytes], layout: Layout, beyond: int = 0) -> Iterato
             yield Row(line, {}, "columns")
         else:
             yield Row(line, dict(zip(layout.columns, fields, strict=False)))
+
+
+class Limit:
+    """Counts refused lines of a file, and refuses the file once there are too many: then it is not
+    what somebody took it for, and its report would be of no use.
+    """
+
+    def __init__(self) -> None:
+        self._all = self._in_a_row = 0
+
+    def count(self, line: int, *, is_refused: bool) -> None:
+        """The next line was refused, or not.
+
+        Raises:
+            Refused: FILE_INVALID, beyond :data:`MOST_REFUSED` or :data:`MOST_IN_A_ROW`.
+        """
+        if not is_refused:
+            self._in_a_row = 0
+            return
+        self._all += 1
+        self._in_a_row += 1
+        if self._in_a_row >= MOST_IN_A_ROW:
+            raise _refused(f"line {line}: {MOST_IN_A_ROW} lines in a row are unfit")
+        if self._all >= MOST_REFUSED:
+            raise _refused(f"line {line}: {MOST_REFUSED} lines are unfit")
 
 
 # --- bytes into text ---
@@ -226,14 +258,19 @@ class _Lines:
         """The line at which the record begins that is being read."""
         self._record: list[str] = []
         self._size = 0
-        self._lines = self._split(text)
+        self._pieces = text
+        self._text = ""
+        self._at = 0
         self._again: deque[str] = deque()
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
+        line = self._next()
+        while line == "\n" and not self._record:  # of those between records only the number counts
+            self.begun += 1
+            line = self._next()
         self._record.append(line)
         self._size += len(line)
         if self._size > MOST_LINE and len(self._record) > 1:
@@ -251,21 +288,35 @@ class _Lines:
         self._again.extendleft(reversed(self._record[1:]))
         del self._record[1:]
 
-    def _split(self, text: Iterator[str]) -> Iterator[str]:
-        rest = ""
-        for piece in text:
-            lines = (rest + piece).split("\n")
-            rest = lines.pop()
-            for line in lines:
-                yield self._bounded(f"{line}\n")
-            self._bounded(rest)
-        if rest:
-            yield rest
+    def _next(self) -> str:
+        if self._again:
+            return self._again.popleft()
+        while True:
+            if not self._record:  # a file of nothing but line ends is passed over piece by piece
+                end = _LINE_ENDS.match(self._text, self._at).end()  # type: ignore[union-attr]  # always
+                self.begun += end - self._at
+                self._at = end
+            end = self._text.find("\n", self._at) + 1
+            if end:
+                line = self._text[self._at : end]
+                self._at = end
+                return self._bounded(line)
+            rest = self._bounded(self._text[self._at :])
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._text, self._at = "", 0
+                if rest:
+                    return rest
+                raise StopIteration
+            self._text, self._at = rest + piece, 0
 
     def _bounded(self, line: str) -> str:
         if len(line) > MOST_LINE:
             raise _refused(f"a line is longer than {MOST_LINE} characters")
         return line
+
+
+_LINE_ENDS = re.compile(r"\n*")
 
 
 def _records(

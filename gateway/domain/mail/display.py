@@ -53,7 +53,8 @@ NAMES: frozenset[str] = frozenset({STOP_URL, *Display.__struct_fields__})
 def missing_items(template: Template, display: Display, *, is_html: bool) -> list[Item]:
     """The items that one part does not show to everybody.
 
-    What stands under a condition does not count, and of HTML only what can be seen.
+    What stands under a condition does not count, and of HTML only what can be seen. Classes hide
+    nothing here: they do once a template's style is in its elements.
     """
     marked = _marked(template.parts, display, is_html=is_html)
     lines = seen_lines(marked, _MARK) if is_html else marked.splitlines()
@@ -67,7 +68,7 @@ def missing_items(template: Template, display: Display, *, is_html: bool) -> lis
     linked = [at for at, line in enumerate(lines) if _MARK in line]
     if not linked:
         items.append("stop_link")
-    if not any(_STOP.search("\n".join(lines[max(at - 1, 0) : at + 2])) for at in linked):
+    if not any(_STOP.search(_beside(lines, at)) for at in linked):
         items.append("stop_sentence")
     return items
 
@@ -100,6 +101,13 @@ _STOP = re.compile(
     re.IGNORECASE,
 )
 
+_NEAR = 2_000
+"""Characters before and behind a link in which the sentence is looked for."""
+
+_PIECE = 4_096  # of a line that is longer: one call for all of it would hold up other threads
+
+_LONG = dict.fromkeys((0xFDFA, 0xFDFB), " ")  # one sign each, which NFKC makes 18 and 8 of
+
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
 
@@ -117,9 +125,22 @@ def _marked(parts: Iterable[Part], display: Display, *, is_html: bool) -> str:
     return "".join(pieces)
 
 
+def _beside(lines: list[str], at: int) -> str:
+    """What stands next to the first link in a line: in it, and in the lines around it."""
+    line = lines[at]
+    link = line.index(_MARK)
+    near = [line[max(link - _NEAR, 0) : link + _NEAR]]
+    if at:
+        near.insert(0, lines[at - 1][-_NEAR:])
+    near += [after[:_NEAR] for after in lines[at + 1 : at + 2]]
+    return "\n".join(near)
+
+
 def _levelled(line: str) -> str:
     """``line`` without what readers do not see: widths of characters, and how many blanks."""
-    return " ".join(unicodedata.normalize("NFKC", line).split()).casefold()
+    pieces = (line[at : at + _PIECE] for at in range(0, len(line), _PIECE))
+    widths = "".join(unicodedata.normalize("NFKC", each.translate(_LONG)) for each in pieces)
+    return " ".join(widths.split()).casefold()
 
 
 def _joined(lines: Iterable[str]) -> str:

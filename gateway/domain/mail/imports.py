@@ -32,3 +32,5 @@ class Import(msgspec.Struct, frozen=True):
     consent: str = ""
     """JSON of what was stated of the whole file, see :class:`gateway.domain.mail.consent.Stated`;
     empty: each line states its own."""
+    corrects: bool = True
+    """Whether it may change what is known of who is there already (the operator may not: R104)."""

@@ -11,6 +11,8 @@ from html import unescape
 
 import msgspec
 
+from gateway.domain.mail.styles import is_hiding
+
 
 class Tag(msgspec.Struct, frozen=True):
     """A tag, its name and attributes in small letters."""
@@ -30,10 +32,10 @@ def tokens(html: str) -> Iterator[Tag | str]:
     while at < len(html):
         found = _OPENING.search(html, at)
         if found is None:
-            yield unescape(html[at:])
+            yield _unescaped(html[at:])
             return
         if found.start() > at:
-            yield unescape(html[at : found.start()])
+            yield _unescaped(html[at : found.start()])
         if found[1] is None:  # a comment, or something like it
             end = html.find("-->" if found[0] == "<!--" else ">", found.end())
             at = end + 1 if end >= 0 else len(html)
@@ -54,8 +56,8 @@ def seen_lines(html: str, mark: str) -> list[str]:
 
     Args:
         html: a document, or a piece of one.
-        mark: stands in the ``href`` of a link that is looked for; a link with it and something to
-            press has it behind its text.
+        mark: is the ``href`` of a link that is looked for; a link with it and something to press
+            (a letter or digit, or a picture with some) has it behind its text.
     """
     seen = _Seen(mark)
     for token in tokens(html):
@@ -87,12 +89,18 @@ _BLOCKS = _words(
     "h2 h3 h4 h5 h6 header hr li main nav ol p pre section table tbody td tfoot th thead tr ul",
 )
 _UNSEEN = _words("head script style template title noscript textarea object svg")
+_DOTS = _words("0 1 0px 1px")  # sides of pictures that nobody sees
 _VOID = _words("area base br col embed hr img input link meta param source track wbr")
-_HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
-    r"|(font-size|max-height|opacity)\s*:\s*0(\.0*)?\s*(px|pt|em|rem|%)?\s*(;|!|$)",
-    re.IGNORECASE,
-)
+
+
+_PIECE = 8_192  # of a longer text: one call for all of it would hold up other threads
+
+
+def _unescaped(text: str) -> str:
+    """``text`` with its entities replaced. One that lies across two pieces may be left."""
+    if len(text) <= _PIECE:
+        return unescape(text)
+    return "".join(unescape(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
 
 
 def _tag(html: str, opening: re.Match[str]) -> tuple[Tag, int]:
@@ -103,7 +111,7 @@ def _tag(html: str, opening: re.Match[str]) -> tuple[Tag, int]:
         at = found.end()
         if found[1] is not None:
             value = found[2] or found[3] or found[4] or ""
-            attributes.setdefault(found[1].lower(), unescape(value))
+            attributes.setdefault(found[1].lower(), _unescaped(value))
     return Tag(opening[1].lower(), attributes, opening[0].startswith("</")), at + 1
 
 
@@ -119,7 +127,7 @@ class _Seen:
 
     def start(self, tag: Tag) -> None:
         named = tag.attributes
-        hides = tag.name in _UNSEEN or "hidden" in named or _HIDING.search(named.get("style", ""))
+        hides = tag.name in _UNSEEN or "hidden" in named or is_hiding(named.get("style", ""))
         if self._hidden or hides:
             if tag.name not in _VOID:
                 self._hidden.append(tag.name)
@@ -128,8 +136,11 @@ class _Seen:
         if tag.name in _BLOCKS:
             self.pieces.append("\n")
         if tag.name == "a":
-            self._stop_at = len(self.pieces) if self._mark in named.get("href", "") else -1
-        elif tag.name == "img":
+            is_stop = named.get("href", "").strip() == self._mark
+            self._stop_at = len(self.pieces) if is_stop else -1
+        elif tag.name == "img" and _DOTS.isdisjoint(
+            (named.get("width", ""), named.get("height", ""))
+        ):
             self.pieces.append(" ".join(named.get("alt", "").split()))
 
     def end(self, tag: Tag) -> None:
@@ -143,7 +154,7 @@ class _Seen:
         if tag.name in _BLOCKS:
             self.pieces.append("\n")
         if tag.name == "a" and self._stop_at >= 0:
-            if "".join(self.pieces[self._stop_at :]).strip():
+            if any(map(str.isalnum, "".join(self.pieces[self._stop_at :]))):
                 self.pieces.append(self._mark)
             self._stop_at = -1
 

@@ -87,7 +87,7 @@ def _result(
     class_: str = "",
     due_at: int | None = None,
 ) -> Result:
-    text = "" if state == "sent" else without_addresses(answer.text)
+    text = "" if state == "sent" else without_addresses(answer.text, letter.address)
     return Result(
         letter.campaign,
         letter.recipient,

@@ -4,13 +4,15 @@ from typing import Literal
 
 import msgspec
 
+from gateway.domain.mail.lists import Contract
+
 State = Literal["active", "paused", "removed"]
 """``paused``: a hard bounce is being settled; ``removed``: struck three times (rule R75)."""
 
 How = Literal["import", "form", "empty_mail", "api"]
 """How a consent came to us."""
 
-Source = Literal["one_click", "page", "mail", "staff", "complaint", "strikes", "deletion", "import"]
+Source = Literal["one_click", "page", "mail", "staff", "complaint", "strikes", "deletion"]
 """What suppressed somebody."""
 
 
@@ -33,6 +35,8 @@ class Recipient(msgspec.Struct, frozen=True):
     struck_by: int = 0
     struck_at: int = 0
     added_at: int = 0
+    contract: Contract = "postpaid"
+    """Under which they count (rule R68): the list's, when they came."""
 
 
 class Consent(msgspec.Struct, frozen=True):

@@ -17,6 +17,11 @@ from gateway.domain.values import SECOND
 Way = Literal["form", "empty_mail"]
 """How somebody signs up."""
 
+Asked = Literal["asked", "already", "stopped", "limited_address", "limited_network", "limited_list"]
+"""What became of it when somebody asked, for counters alone: they are told the same each time, or
+they could find out who is on a list. ``stopped``: who complained or was deleted is not written to.
+Also a metric label."""
+
 CONFIRM_SECONDS = 48 * 3600
 """How long a confirmation is waited for."""
 
@@ -25,7 +30,16 @@ MOST_OF_ADDRESS = 3
 MOST_OF_NETWORK = 20
 """Sign-ups of one address, and from one network, within the window."""
 
-KEPT_SECONDS = 7 * 24 * 3600
+HOUR_SECONDS = 3600
+MOST_BY_MAIL = 1_000
+"""Empty mails to one list within an hour that are answered. Their senders are forged with ease, and
+each answer goes to somebody: so a list is no means to flood people whom it does not know."""
+
+MOST_OF_PEER = 300
+"""Of those, from the network of one mail server that is not ours. A carrier's customers all come
+from its few servers."""
+
+KEPT_SECONDS = 30 * 24 * 3600
 """How long a sign-up is kept after it was asked for; what it led to is with the consent."""
 
 
@@ -42,6 +56,15 @@ def network_of(peer: str, keys: Keys) -> str:
     except ValueError:
         pass
     return digest(keys.network, peer.encode(errors="replace"), sha256)[:16].hex()
+
+
+def is_public(peer: str) -> bool:
+    """Whether a peer's address is one of the Internet: a relay of our own has another."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_global
 
 
 def is_confirmable(asked_at: int, now: int) -> bool:

@@ -25,6 +25,16 @@ MOST_BYTES: dict[Where, int] = {"subject": 998, "text": 500_000, "html": 1_000_0
 MOST_SLOTS = 200
 """Slots and conditions of one template."""
 
+MOST_MARKS = 1_000
+"""Openings of slots, blocks and comments: what is counted before anything is parsed, since the
+parser takes 40 µs for each."""
+
+MOST_TAGS = 40_000
+"""Signs ``<`` of an HTML template: each takes some microseconds wherever it is read."""
+
+LONGEST_BLOCK = 3_000
+"""Characters between two braces."""
+
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 """What a slot's name looks like."""
 
@@ -104,12 +114,18 @@ def compile_template(source: str, where: Where) -> Template:
     if bad is not None:
         line = source.count("\n", 0, bad.start()) + 1
         raise _invalid(where, line, "holds a control character, or a line end where none may be")
+    if where == "html" and source.count("<") > MOST_TAGS:
+        raise Refused(Refusal.CONTENT_TOO_LARGE, f"html: more than {MOST_TAGS} tags")
+    _check_marks(source, where)
     try:
+        _check_tokens(source, where)
         tree = _READER.parse(source)
     except TemplateSyntaxError as error:
         raise _invalid(where, error.lineno, ALLOWED) from None
     except RecursionError:
         raise _invalid(where, 1, f"nested too deeply; {ALLOWED}") from None
+    except (ValueError, OverflowError):  # of numbers, which no template has
+        raise _invalid(where, 1, ALLOWED) from None
     parts = _Reading(where).parts(tree.body)
     return Template(parts)
 
@@ -159,6 +175,44 @@ _DEEPEST = 10
 """Conditions within conditions."""
 
 
+_MOST_TOKENS = 60
+"""Of one block; what is allowed has a dozen, blanks counted in."""
+
+_NUMBER = re.compile(rf"(?<![0-9_])[0-9][0-9_]{{{LONGEST_BLOCK}}}")
+
+_MARKS = ("{{", "{%", "{#")
+_BLOCK = re.compile(r"\{[{%]")
+_BLOCK_END = re.compile(r"[%}]\}")
+
+
+def _check_marks(source: str, where: Where) -> None:
+    """Refuse what would keep the parser busy for long, by looking for braces alone."""
+    if sum(map(source.count, _MARKS)) > MOST_MARKS:
+        raise _invalid(where, 1, f"more than {MOST_SLOTS} slots, or {MOST_MARKS} braces")
+    for found in _BLOCK.finditer(source):
+        # a block ends there or, where that stands within quotes, later
+        end = _BLOCK_END.search(source, found.end(), found.end() + LONGEST_BLOCK)
+        if end is None and len(source) > found.end() + LONGEST_BLOCK:
+            raise _too_long(where, source.count("\n", 0, found.start()) + 1)
+
+
+def _check_tokens(source: str, where: Where) -> None:
+    """Refuse blocks with more in them than any that is allowed, before they are parsed."""
+    if _NUMBER.search(source):  # the lexer goes back and forth in it
+        raise _too_long(where, 1)
+    count = size = 0
+    for line, kind, text in _READER.lexer.tokeniter(source, None):
+        if kind in ("data", "variable_begin", "block_begin"):
+            count = size = 0
+            continue
+        if kind.startswith(("comment", "raw")):
+            continue
+        count += 1
+        size += len(text)
+        if count > _MOST_TOKENS or size > LONGEST_BLOCK:
+            raise _too_long(where, line)
+
+
 class _Reading:
     """Turns one tree of nodes into parts."""
 
@@ -200,11 +254,21 @@ class _Reading:
         if is_plain and node.dyn_args is None and node.dyn_kwargs is None:
             (constant,) = node.args
             if isinstance(constant, nodes.Const) and isinstance(constant.value, str):
+                if _CONTROL_IN_LINE.search(
+                    constant.value
+                ):  # written as \\x00, which is read so late
+                    why = "a default holds a control character or a line end"
+                    raise _invalid(self._where, node.lineno, why)
                 return constant.value
         raise self._refused(node)
 
     def _refused(self, node: nodes.Node | None) -> Refused:
         return _invalid(self._where, node.lineno if node else 1, ALLOWED)
+
+
+def _too_long(where: Where, line: int) -> Refused:
+    why = f"braces with too much between them, or which never close; {ALLOWED}"
+    return _invalid(where, line, why)
 
 
 def _invalid(where: Where, line: int | None, why: str) -> Refused:

@@ -51,6 +51,10 @@ class Named(msgspec.Struct, frozen=True):
     """Of a click: which of the campaign's links."""
 
 
+TRIAL = Named(0, 0)
+"""Whom the mail of a trial names: its links and addresses work as others do, and concern nobody."""
+
+
 def sealed(named: Named, key: bytes) -> str:
     """A token for a path: 38 characters of base64url."""
     body = named.campaign.to_bytes(8) + named.recipient.to_bytes(8) + named.link.to_bytes(2)

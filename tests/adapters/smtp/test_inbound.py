@@ -130,7 +130,8 @@ async def test_a_mail_is_taken_as_it_came() -> None:
         assert (await talk.say(b".\r\n")).startswith("250")
         assert (await talk.say(b"QUIT\r\n")).startswith("221")
     first, second = at.desk.taken
-    assert first == Mail("", ("somebody@in.example",), b"Subject: x\r\n\r\n.a\r\nb\r\n", 7)
+    raw = b"Subject: x\r\n\r\n.a\r\nb\r\n"
+    assert first == Mail("", ("somebody@in.example",), raw, 7, "127.0.0.1")
     assert (second.sender, second.raw) == ("a@b.example", b"")
 
 

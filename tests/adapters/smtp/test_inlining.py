@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.smtp.inlining import OPENED, Links, counted_text, inlined
-from gateway.domain.mail.templates import Slot, compile_template, walk
+from gateway.domain.mail.templates import Slot, Template, compile_template, walk
 from gateway.errors import Refusal, Refused
 
 
@@ -127,7 +127,7 @@ def test_any_html_keeps_its_slots_or_is_refused(pieces: list[str]) -> None:
 def test_what_would_break_or_stop_the_daemon_is_refused(source: str) -> None:
     """Deep nesting overflows css-inline's stack, and some rules take it minutes."""
     with pytest.raises(Refused) as caught:
-        inlined(compile_template(source, "html"))
+        inlined(Template((source,)))
     assert caught.value.reason is Refusal.TEMPLATE_INVALID
 
 
@@ -135,7 +135,7 @@ def test_what_grows_too_large_is_refused() -> None:
     """A rule that is written into each of many elements."""
     rule = "color:red;margin:0 1px 2px 3px;border:1px solid #123456"
     with pytest.raises(Refused) as caught:
-        inlined(compile_template(f"<style>p{{{rule}}}</style>{'<p>' * 40_000}", "html"))
+        inlined(compile_template(f"<style>p{{{rule}}}</style>{'<p>' * 39_000}", "html"))
     assert caught.value.reason is Refusal.CONTENT_TOO_LARGE
 
 
@@ -180,6 +180,13 @@ def test_other_links_are_left(href: str) -> None:
         ("https://a.example {{ id }}", "<0> 7", ["https://a.example"]),
         ("{{ id }}https://a.example!", "7<0>!", ["https://a.example"]),
         ("https:// と http", "https:// と http", []),
+        ("https://a.example/秋?q=靴", "<0>", ["https://a.example/%E7%A7%8B?q=%E9%9D%B4"]),
+        ("https://a.example/秋。次", "<0>。次", ["https://a.example/%E7%A7%8B"]),
+        ("https://a.example/autumnをご覧", "<0>をご覧", ["https://a.example/autumn"]),
+        ("https://a.example/秋をご覧", "https://a.example/秋をご覧", []),
+        ("https://a.example/autumn秋", "https://a.example/autumn秋", []),
+        ("https://秋.example/", "https://秋.example/", []),
+        ("https://a.example/秋{{ id }}", "https://a.example/秋7", []),
         ("{% if id %}https://a.example{% endif %}", "<0>", ["https://a.example"]),
     ],
 )
@@ -188,6 +195,19 @@ def test_links_in_text_end_where_people_see_it(text: str, wanted: str, urls: lis
     links = Links()
     assert text_of(text, links) == wanted
     assert list(links.urls) == urls
+
+
+def test_links_of_html_are_kept_in_ascii_and_without_control_characters() -> None:
+    """What is kept becomes a header of the page that leads on."""
+    links = Links()
+    hrefs = (
+        "https://a.example/秋",
+        "https://a.example/&#1;x",
+        "https://a.example/&#x7f;",
+        "https://秋.example/",
+    )
+    html_of("".join(f"<a href='{href}'>x</a>" for href in hrefs), {}, links)
+    assert links.urls == ("https://a.example/%E7%A7%8B",)
 
 
 def test_a_picture_counts_openings_of_those_who_have_one() -> None:

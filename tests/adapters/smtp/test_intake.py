@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.smtp import intake as intake_module
 from adapters.smtp.door import Mail
 from adapters.smtp.intake import Intake
 from adapters.smtp.wishes import wish_of
 from adapters.storage.store import SqlStore
 from gateway.domain.mail.campaigns import Result
-from gateway.domain.mail.tokens import Named, sealed, stop_address, verp
+from gateway.domain.mail.tokens import TRIAL, Named, sealed, stop_address, verp
 from gateway.domain.values import EVERYBODY, Counted, Seed
 from gateway.errors import Refusal, Refused, Transient
 from tests.support.browser import Counting
-from tests.support.mail_lists import CLUB, DAY, KEYS, NEWS, NOON, MailDesk
+from tests.support.mail_lists import CLUB, DAY, HOUR, KEYS, NEWS, NOON, MailDesk
 from tests.support.mail_pages import CAMPAIGN, Held, Noted, away, campaign
 from tests.support.stores import PATIENT, Engine, on_a_loop
 
@@ -116,10 +117,13 @@ class Room:
         """Where this recipient's bounces go."""
         return verp(self.named, NEWS.bounce_domain, NOON + 14 * DAY, KEYS.verp)
 
-    async def take(self, to: str, raw: bytes, sender: str = WHO, at: int = NOON) -> None:
-        """A mail comes in."""
-        await self.intake.expect(to, at)
-        await self.intake.take(Mail(sender, (to,), raw, at))
+    async def take(
+        self, to: str, raw: bytes, sender: str = WHO, at: int = NOON, peer: str = ""
+    ) -> None:
+        """A mail comes in; ``to`` has blanks between several."""
+        for each in to.split():
+            await self.intake.expect(each, at)
+        await self.intake.take(Mail(sender, tuple(to.split()), raw, at, peer))
 
     def count(self, table: str) -> int:
         """How many rows there are."""
@@ -229,16 +233,17 @@ async def test_a_complaint_stops_at_once(engine: Engine) -> None:
     assert engine.rows("SELECT amount FROM mail_figures WHERE name = 'complaint'") == [(1,)]
 
 
-@pytest.mark.parametrize("way", ["return_path", "list_unsubscribe"])
+@pytest.mark.parametrize("way", ["return_path", "list_unsubscribe", "message_id"])
 def test_a_returned_mail_proves_whose_it_is(sqlite: Engine, way: str) -> None:
-    """Its tag or its stop link is one of ours; a forged one is counted as that."""
+    """Its tag, its stop link or its Message-ID is one of ours; a forged one is counted as that."""
 
     @on_a_loop
     async def complain() -> None:
         async with room(sqlite) as at:
-            token = sealed(at.named, KEYS.stop)
+            token = sealed(at.named, KEYS.verp if way == "message_id" else KEYS.stop)
             header = {
                 "return_path": f"Return-Path: <{at.tag}>",
+                "message_id": f"Message-ID: <{token}@acme.example>",
                 "list_unsubscribe": f"List-Unsubscribe: <https://gw.example.jp/u/{token}>",
             }[way]
             forged = header.replace(at.tag, "b+x.y@z.example").replace(token, "A" * 38)
@@ -253,11 +258,66 @@ def test_a_returned_mail_proves_whose_it_is(sqlite: Engine, way: str) -> None:
 
 @on_a_loop
 async def test_no_person_reads_what_comes_to_a_role(sqlite: Engine) -> None:
-    """So a mail that is no complaint is refused: its sender is told by their own server."""
+    """But the address is there (RFC 5321, 4.5.1): it is taken, counted and dropped."""
     async with room(sqlite) as at:
-        with pytest.raises(Refused) as refused:
-            await at.take(f"Postmaster@{DOMAIN}", note("Hello, is anybody there?"))
-        assert refused.value.reason is Refusal.NOT_A_REPORT
+        await at.take(f"Postmaster@{DOMAIN}", note("Hello, is anybody there?"))
+        await at.take(f"abuse@{NEWS.bounce_domain}", note(Subject="stop", Auto_Submitted="yes"))
+        assert at.reasons == [("role", "not_a_report")] * 2
+        await at.take(f"abuse@{DOMAIN}", note("stop\nhttps://gw.example.jp/u/" + "A" * 38))
+        assert at.reasons[2:] == [("role", "tag_forged")]
+    assert at.desk.stops(WHO) == []
+
+
+@pytest.mark.parametrize("way", ["link", "answer", "reference"])
+def test_who_asks_a_role_to_be_taken_off_is(sqlite: Engine, way: str) -> None:
+    """Where the mail that they quote or answer is one of ours."""
+
+    @on_a_loop
+    async def write() -> None:
+        async with room(sqlite) as at:
+            id_ = f"<{sealed(at.named, KEYS.verp)}@acme.example>"
+            link = f"> https://gw.example.jp/u/{sealed(at.named, KEYS.stop)}\r\n"
+            raw = {
+                "link": note(f"配信停止\r\n\r\n{link}"),
+                "answer": note("unsubscribe", In_Reply_To=id_),
+                "reference": note("unsubscribe", References=f"<x@y.example> {id_}"),
+            }[way]
+            await at.take(f"abuse@{DOMAIN}", raw, sender="elsewhere@b.example.com")
+            assert len(at.noted.suppressions) == 1
+        assert [each.source for each in at.desk.stops(WHO)] == ["mail"]
+
+    write()
+
+
+@on_a_loop
+async def test_a_bounce_and_a_stop_count_beside_any_other_recipient(sqlite: Engine) -> None:
+    """In whatever order they are named."""
+    async with room(sqlite) as at:
+        to = stop_address(at.named, NEWS.bounce_domain, KEYS.stop)
+        await at.take(f"abuse@{DOMAIN} {NEWS.id}@{DOMAIN} {to} {at.tag}", bounce(), sender="")
+        assert at.count("mail_bounces") == 1
+    assert [each.source for each in at.desk.stops(WHO)] == ["mail"]
+
+
+@pytest.mark.parametrize("state", ["new", "known"])
+def test_a_complaint_of_a_confirmation_stops(sqlite: Engine, state: str) -> None:
+    """And so does one click in it, which has the same token."""
+
+    @on_a_loop
+    async def complain() -> None:
+        async with room(sqlite) as at:
+            who = WHO if state == "known" else "new@b.example.com"
+            await at.take(f"{NEWS.id}@{DOMAIN}", note(From=who))
+            (signup,) = at.desk.engine.rows("SELECT id FROM mail_signups")
+            named = Named(0, signup[0])
+            tag = verp(named, NEWS.bounce_domain, NOON + 14 * DAY, KEYS.verp)
+            await at.take(tag, complaint())
+            assert [each.source for each in at.noted.suppressions] == ["complaint"]
+            await at.take(f"{NEWS.id}@{DOMAIN}", note(From=who))
+            assert at.count("outbox") == 1
+        assert [each.source for each in at.desk.stops(who)] == ["complaint"]
+
+    complain()
 
 
 # --- stops by mail ---
@@ -273,6 +333,18 @@ async def test_the_address_of_a_stop_stops(engine: Engine) -> None:
     ((stop,)) = at.desk.stops(WHO)
     assert (stop.list, stop.source) == (NEWS.id, "mail")
     assert engine.rows("SELECT amount FROM mail_figures WHERE name = 'stop'") == [(1,)]
+
+
+@on_a_loop
+async def test_the_addresses_of_a_trial_concern_nobody(sqlite: Engine) -> None:
+    """What comes to them is taken, whether it stops or tells of a bounce, and changes nothing."""
+    async with room(sqlite) as at:
+        await at.take(stop_address(TRIAL, NEWS.bounce_domain, KEYS.stop), note())
+        tag = verp(TRIAL, NEWS.bounce_domain, NOON + DAY, KEYS.verp)
+        for report in (bounce(), complaint()):
+            await at.take(tag, report)
+        assert at.noted.suppressions == []
+    assert at.count("mail_suppressions") == at.count("mail_bounces") == 0
 
 
 @pytest.mark.parametrize(
@@ -337,6 +409,25 @@ async def test_an_empty_mail_asks_to_confirm(engine: Engine) -> None:
     rows = engine.rows("SELECT address, how, evidence FROM mail_signups")
     assert rows == [("new@b.example.com", "empty_mail", "empty mail <1@b.example.com>")] * 3
     assert at.count("outbox") == 3
+
+
+@on_a_loop
+async def test_one_mail_server_is_answered_so_often(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within an hour; a relay of ours passes on what comes from everywhere."""
+    monkeypatch.setattr(intake_module, "MOST_OF_PEER", 2)
+    async with room(sqlite) as at:
+        peers = ("8.8.8.8", "8.8.8.9", "8.8.8.10", "9.9.9.9", *["10.0.0.1"] * 3)
+        for n, peer in enumerate(peers):
+            raw = note(From=f"new{n}@b.example.com")
+            await at.take(f"{NEWS.id}@{DOMAIN}", raw, peer=peer)
+        assert at.count("outbox") == 6
+        raw = note(From="later@b.example.com")
+        await at.take(f"{NEWS.id}@{DOMAIN}", raw, at=NOON + HOUR, peer="8.8.8.8")
+        assert at.count("outbox") == 7
+        facts = [each for each in at.observer.facts if isinstance(each, Counted)]
+        assert [each.labels[0] for each in facts].count("limited_network") == 1
 
 
 @pytest.mark.parametrize(

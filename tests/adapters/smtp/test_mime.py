@@ -293,6 +293,20 @@ def test_a_recipients_value_never_stands_for_the_lists_own() -> None:
 # --- what is refused ---
 
 
+def test_a_class_that_hides_the_laws_items_is_refused() -> None:
+    """It is seen once the style is in the elements; a class that hides others does no harm."""
+    style = "<style>.x{display:none}.y{color:red}</style>"
+    shown = "<p>{{ sender_name }} {{ sender_address }} {{ contact }}</p>"
+    stop = "<p class=x>停止は<a href='{{ stop_url }}'>こちら</a></p>"
+    content = Content("s", "t", f"{style}{shown}{stop}")
+    with pytest.raises(Refused) as caught:
+        compile_content(content, IDENTITY)
+    assert caught.value.reason is Refusal.DISPLAY_ITEM_MISSING
+    assert caught.value.detail == "html: its style hides stop_link, stop_sentence"
+    seen = f"{style}<p class=x>preheader</p>{shown}{stop.replace('class=x', 'class=y')}"
+    compile_content(Content("s", "t", seen), IDENTITY)
+
+
 @pytest.mark.parametrize("field", list(Letter.__struct_fields__))
 @pytest.mark.parametrize("bad", ["\r\nBcc: x@y.example", "\n", "\0", " é", "<>"])
 def test_no_field_of_a_letter_can_begin_a_header(field: str, bad: str) -> None:

@@ -39,6 +39,7 @@ def _lists() -> None:
         sa.Column("struck_by", sa.BigInteger, nullable=False),
         sa.Column("struck_at", sa.BigInteger, nullable=False),
         sa.Column("added_at", sa.BigInteger, nullable=False),
+        sa.Column("contract", sa.Text, nullable=False),
     )
     op.create_table(
         "mail_tags",
@@ -121,6 +122,7 @@ def _lists() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("ended_at", sa.BigInteger, nullable=False),
         sa.Column("consent", sa.Text, nullable=False),
+        sa.Column("corrects", sa.Boolean, nullable=False),
     )
     op.create_table(
         "mail_import_lines",
@@ -133,12 +135,14 @@ def _lists() -> None:
     op.create_table(
         "mail_sizes",
         sa.Column("advertiser", sa.Text, primary_key=True),
+        sa.Column("contract", sa.Text, primary_key=True),
         sa.Column("sendable", sa.Integer, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "mail_months",
         sa.Column("advertiser", sa.Text, primary_key=True),
+        sa.Column("contract", sa.Text, primary_key=True),
         sa.Column("month", sa.Text, primary_key=True),
         sa.Column("began_with", sa.Integer, nullable=False),
         sa.Column("maximum", sa.Integer, nullable=False),
@@ -153,6 +157,7 @@ def _lists() -> None:
         sa.Column("findings", sa.Text, nullable=False),
         sa.Column("overridden_by", sa.Text, nullable=False),
         sa.Column("overridden_at", sa.BigInteger, nullable=False),
+        sa.Column("about", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "mail_confirmations",
@@ -271,6 +276,14 @@ def _campaigns() -> None:
         sa.Column("owner", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("beat_at", sa.BigInteger, nullable=False),
     )
+    op.create_table(
+        "mail_watches",
+        sa.Column("looker", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("owner", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("beat_at", sa.BigInteger, nullable=False),
+        sa.Column("seen_at", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
     _partial("mail_campaigns_due", "mail_campaigns", ["due_at"], "due_at IS NOT NULL")
     op.create_index("mail_campaigns_of", "mail_campaigns", ["list", "id"])
     op.create_index("mail_campaigns_whose", "mail_campaigns", ["advertiser", "id"])
@@ -288,10 +301,13 @@ def _campaigns() -> None:
     _partial("mail_sends_attempting", "mail_sends", ["owner", "campaign"], "state = 'attempting'")
     op.create_index("mail_bounces_of", "mail_bounces", ["advertiser", "id"])
     op.create_index("mail_bounces_campaign", "mail_bounces", ["campaign", "recipient"])
+    single = "kind IN ('mail.single', 'mail.test') AND payload <> ''"
+    _partial("outbox_mail", "outbox", ["advertiser"], single)
 
 
 def downgrade() -> None:
     """Take them away."""
+    op.drop_index("outbox_mail", "outbox")
     for table in (
         "mail_recipients",
         "mail_tags",
@@ -313,5 +329,6 @@ def downgrade() -> None:
         "mail_responses",
         "mail_bounces",
         "mail_senders",
+        "mail_watches",
     ):
         op.drop_table(table)

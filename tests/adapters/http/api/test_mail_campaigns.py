@@ -2,12 +2,14 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.domain.mail import content as content_module
 from gateway.domain.mail.addresses import without_addresses
 from gateway.domain.mail.campaigns import Campaign, Result
 from gateway.domain.values import EVERYBODY
@@ -136,6 +138,38 @@ def test_what_the_law_wants_shown_is_checked_before_it_is_scheduled(world: World
     assert "text: " in refused.json["detail"]
 
 
+def test_items_that_a_class_hides_are_told_before_it_is_scheduled(world: World) -> None:
+    """The style is put into the elements for it; the draft itself is still looked at."""
+    html = "<style>div{display:none}</style><p>x</p>"  # the footer is a div
+    campaign = given_campaign(world, html=html)
+    path = f"/mail-campaigns/{campaign.id}"
+    refused = manage(world, "POST", f"{path}/schedule")
+    assert (refused.status, refused.reason) == (422, "display_item_missing")
+    assert "its style hides" in refused.json["detail"]
+    assert manage(world, "GET", path).json["campaign"]["state"] == "draft"
+
+
+def test_content_is_never_checked_while_the_writer_is_held(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A draft that takes long to read holds nobody else's write."""
+    threads: list[str] = []
+    real = content_module.check_content
+
+    def checking(*args: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return real(*args)
+
+    monkeypatch.setattr(content_module, "check_content", checking)
+    made = draft(world)
+    path = f"/mail-campaigns/{made.json['id']}"
+    assert manage(world, "PUT", path, PLAN).status == 200
+    assert manage(world, "GET", path).status == 200
+    assert manage(world, "POST", f"{path}/schedule").status == 200
+    assert len(threads) == 4
+    assert all(name.startswith("asyncio_") for name in threads)  # those of asyncio.to_thread
+
+
 def test_r130_a_list_that_nobody_confirmed_does_not_send(world: World) -> None:
     """Nor one whose domains were not checked."""
     campaign = given_campaign(world)
@@ -179,6 +213,15 @@ def test_a_message_is_composed_for_somebody_to_look_at(world: World) -> None:
     assert manage(world, "POST", path, values).json["subject"] == "花子様へ"
     refused = manage(world, "POST", path, {"recipient": "5"})
     assert (refused.status, refused.reason) == (422, "unknown_reference")
+
+
+def test_r083_nobody_of_a_postpaid_list_is_shown_in_a_preview(world: World) -> None:
+    """Only values that are given."""
+    recipient = given_recipient(world, POSTPAID.id, attributes={"name": "秘密太郎"})
+    path = f"/mail-campaigns/{given_campaign(world, list_=POSTPAID.id).id}/preview"
+    refused = manage(world, "POST", path, {"recipient": str(recipient.id)})
+    assert (refused.status, refused.reason) == (403, "export_forbidden")
+    assert manage(world, "POST", path, {"values": {"name": "花子"}}).json["subject"] == "花子様へ"
 
 
 def test_a_message_that_cannot_be_made_is_refused_in_the_preview(world: World) -> None:

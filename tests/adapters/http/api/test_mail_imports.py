@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.http.api.mail_imports import MOST_BYTES
+from gateway.domain.mail.csvfile import MOST_IN_A_ROW
 from gateway.domain.mail.lists import MailList
 from gateway.main.mail_api import part
 from gateway.main.mail_files import MOST_WAITING
@@ -180,6 +181,42 @@ def test_who_stopped_is_not_brought_back(world: World) -> None:
     done = taken(world, b"address\nno@docomo.ne.jp\n")
     assert (done["added"], done["suppressed"]) == (0, 1)
     assert lines(world, done) == [(2, "suppressed", "")]
+
+
+def test_r104_the_operator_corrects_nobody_by_an_import(world: World) -> None:
+    """Who is there stays as they are; who is new comes with what the file says."""
+    body = "address,name\ncorrected@docomo.ne.jp,{}\n"
+
+    def import_(token: str, name: str) -> tuple[str, str]:
+        begun = world.ask(
+            "POST",
+            f"{PATH}?{STATED}",
+            token=token,
+            body=body.format(name).encode(),
+            headers=CSV,
+        ).json
+        finish(world)
+        done = world.get(f"{PATH}/{begun['id']}").json
+        outcome = next(word for word in ("added", "updated", "unchanged") if done[word])
+        ((kept,),) = world.engine.rows(
+            "SELECT attributes FROM mail_recipients WHERE address = 'corrected@docomo.ne.jp'"
+        )
+        return outcome, json.loads(kept)["name"]
+
+    operator, manager = world.token("operator"), world.token("manager", "acme")
+    assert import_(operator, "a") == ("added", "a")
+    assert import_(operator, "b") == ("unchanged", "a")
+    assert import_(manager, "b") == ("updated", "b")
+
+
+def test_a_file_of_which_too_much_is_unfit_is_refused_amid_it(world: World) -> None:
+    """What was taken in stays, with its report; the reason names the line."""
+    body = b"address\ngood@docomo.ne.jp\n" + b"nobody\n" * (MOST_IN_A_ROW + 1_000)
+    done = taken(world, body)
+    assert (done["state"], done["added"]) == ("refused", 1)
+    assert done["reason"].startswith(f"line {MOST_IN_A_ROW + 2}: ")
+    assert MOST_IN_A_ROW <= done["refused"] <= MOST_IN_A_ROW + AT_ONCE
+    assert files(world).waiting() == []
 
 
 def test_a_list_that_goes_meanwhile_ends_the_import(world: World) -> None:

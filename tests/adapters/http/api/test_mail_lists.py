@@ -124,7 +124,10 @@ def test_an_unfit_address_is_refused_by_name(world: World, address: str) -> None
 
 def test_r083_postpaid_recipients_are_masked_and_never_exported(world: World) -> None:
     """Neither page nor single view nor table shows an address under that contract."""
-    recipient = given_recipient(world, POSTPAID.id, "secret.person@docomo.ne.jp")
+    attributes = {"name": "秘密太郎"}
+    recipient = given_recipient(
+        world, POSTPAID.id, "secret.person@docomo.ne.jp", attributes=attributes
+    )
     path = f"/mail-lists/{POSTPAID.id}/recipients"
     operator = world.token("operator")
     for token in (operator, world.token("manager", "acme")):
@@ -133,6 +136,8 @@ def test_r083_postpaid_recipients_are_masked_and_never_exported(world: World) ->
             assert answer.status == 200
             assert b"secret.person" not in answer.body
             assert "s***@d***.jp" in answer.body.decode()
+            assert "密太郎" not in answer.body.decode()
+            assert "秘***" in answer.body.decode()
         refused = world.get(f"{path}.csv", token=token)
         assert (refused.status, refused.reason) == (403, "export_forbidden")
 
@@ -180,6 +185,27 @@ def test_r104_the_operator_may_delete_but_not_correct(world: World) -> None:
     assert manage(world, "GET", path).json["tags"] == []
     assert world.ask("DELETE", path, token=world.token("operator")).status == 204
     assert manage(world, "GET", path).status == 404
+
+
+def test_r104_the_operator_corrects_nobody_by_adding_them_again(world: World) -> None:
+    """Whom it adds anew comes with attributes; of who is there nothing changes but the consent."""
+    path = f"/mail-lists/{PREPAID.id}/recipients"
+
+    def add(role: str, pref: str) -> tuple[str, dict[str, str], list[str]]:
+        token = world.token("operator") if role == "operator" else world.token("manager", "acme")
+        body = {
+            "address": "again@docomo.ne.jp",
+            "consent": CONSENT,
+            "attributes": {"pref": pref},
+            "tags": [role],
+        }
+        made = world.ask("POST", path, token=token, body=body).json
+        found = manage(world, "GET", f"{path}/{made['id']}").json
+        return made["outcome"], found["recipient"]["attributes"], found["tags"]
+
+    assert add("operator", "東京") == ("added", {"pref": "東京"}, ["operator"])
+    assert add("operator", "大阪") == ("unchanged", {"pref": "東京"}, ["operator"])
+    assert add("manager", "大阪") == ("updated", {"pref": "大阪"}, ["manager", "operator"])
 
 
 def test_a_recipient_is_found_on_their_own_list_alone(world: World) -> None:
@@ -256,15 +282,24 @@ def test_r104_a_person_is_deleted_and_stays_away(world: World) -> None:
 
 
 def test_r068_the_months_maximum_is_told(world: World) -> None:
-    """An address on two lists counts once; the maximum does not fall."""
-    before = world.get("/mail-sizes?advertiser=acme").json["items"][0]
+    """An address on lists of two contracts counts in each; the maximum does not fall."""
+
+    def sizes() -> dict[str, dict[str, int]]:
+        items = world.get("/mail-sizes?advertiser=acme").json["items"]
+        return {item["contract"]: item for item in items}
+
+    for list_ in (PREPAID.id, POSTPAID.id):
+        given_recipient(world, list_, "first@docomo.ne.jp")
+    before = sizes()
+    assert set(before) == {"postpaid", "prepaid"}
     for list_ in (PREPAID.id, POSTPAID.id):
         recipient = given_recipient(world, list_, "both@docomo.ne.jp")
-    more = world.get("/mail-sizes?advertiser=acme").json["items"][0]
-    assert more["addresses"] == before["addresses"] + 1
-    for list_ in (PREPAID.id, POSTPAID.id):
-        stop = {"address": recipient.address}
-        manage(world, "POST", f"/mail-lists/{list_}/stops", stop)
-    after = world.get("/mail-sizes?advertiser=acme").json["items"][0]
-    assert after["addresses"] == before["addresses"]
-    assert after["maximum"] >= more["addresses"]
+    more = sizes()
+    for contract in before:
+        assert more[contract]["addresses"] == before[contract]["addresses"] + 1
+    stop = {"address": recipient.address}
+    manage(world, "POST", f"/mail-lists/{PREPAID.id}/stops", stop)
+    after = sizes()
+    assert after["prepaid"]["addresses"] == before["prepaid"]["addresses"]
+    assert after["prepaid"]["maximum"] >= more["prepaid"]["addresses"]
+    assert after["postpaid"] == more["postpaid"]

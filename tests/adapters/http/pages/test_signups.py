@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from adapters.storage.store import SqlStore
-from gateway.domain.mail.signups import CONFIRM_SECONDS
+from gateway.domain.mail.signups import CONFIRM_SECONDS, network_of
 from gateway.domain.values import SECOND, Counted
 from tests.support.browser import Site
-from tests.support.mail_lists import CLUB, NEWS, MailDesk
+from tests.support.mail_lists import CLUB, KEYS, NEWS, MailDesk
 from tests.support.mail_pages import away, opened_at
 from tests.support.stores import Engine, on_a_loop
 
@@ -95,6 +95,15 @@ async def test_a_network_asks_only_so_often(sqlite: Engine) -> None:
             address = f"a{number}@b.example.com"
             await shop.post(PATH, {"address": address}, X_Forwarded_For=forwarded)
         assert results(shop) == [*["asked"] * 20, *["limited_network"] * 5]
+
+
+@on_a_loop
+async def test_without_a_proxy_it_is_who_connects_that_asks(sqlite: Engine) -> None:
+    """And not all who come without the header together."""
+    desk = MailDesk(sqlite)
+    async with opened_at(sqlite, desk) as shop:
+        await shop.post(PATH, {"address": WHO})
+    assert sqlite.rows("SELECT network FROM mail_signups") == [(network_of("127.0.0.1", KEYS),)]
 
 
 @on_a_loop

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from adapters.http.pages.stops import page_fields
 from adapters.storage.store import SqlStore
 from gateway.domain.effects import NEVER
-from gateway.domain.mail.tokens import Named, sealed
+from gateway.domain.mail.tokens import TRIAL, Named, sealed
 from gateway.domain.values import EVERYBODY
 from gateway.ports import Request
 from tests.support.browser import Site
@@ -121,6 +121,18 @@ async def test_the_page_chooses_topic_and_day(engine: Engine) -> None:
 
 
 @on_a_loop
+async def test_the_page_tells_what_stands(sqlite: Engine) -> None:
+    """A stop until a day takes nothing from one for good."""
+    desk = MailDesk(sqlite)
+    path = path_of(desk)
+    async with opened_at(sqlite, desk) as shop:
+        await shop.post(path, {"page": "1", "until": ""})
+        page = await shop.post(path, {"page": "1", "until": "2026-12-31"})
+        assert "今後メールは配信されません" in page.text
+        assert "2026-12-31まで" not in page.text
+
+
+@on_a_loop
 async def test_a_day_that_is_over_is_asked_again(sqlite: Engine) -> None:
     """Nothing is stopped, and the page says what is wrong."""
     desk = MailDesk(sqlite)
@@ -162,6 +174,24 @@ async def test_who_was_deleted_is_stopped_all_the_same(engine: Engine) -> None:
         assert (await shop.get(nobody)).status == 200
         assert (await shop.post(nobody, b"")).status == 200
     assert len(desk.stops(WHO)) == 1
+
+
+@on_a_loop
+async def test_the_link_of_a_trial_works_and_stops_nobody(engine: Engine) -> None:
+    """Looked at, pressed, or by one click of a mail program: it says that it was a trial."""
+    desk, noted = MailDesk(engine), Noted()
+    desk.add(WHO)
+    path = f"/u/{sealed(TRIAL, KEYS.stop)}"
+    async with opened_at(engine, desk, noted) as shop:
+        for page in (await shop.get(path), await shop.post(path, {"page": "1", "until": "x"})):
+            assert page.status == 200
+            assert "テスト配信" in page.text
+        assert "a trial" in (await shop.get(path, Accept_Language="en")).text
+        answer = await ask(shop, "POST", path, {"List-Unsubscribe": "One-Click"})
+        assert answer.status == 200
+        assert (await ask(shop, "HEAD", path)).status == 200
+    assert noted.suppressions == []
+    assert engine.rows("SELECT count(*) FROM mail_suppressions") == [(0,)]
 
 
 @on_a_loop
