@@ -96,9 +96,9 @@ class Sends(Protocol):
         doubt. What is over is not changed. How many results of each campaign changed anything.
         """
 
-    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[int, int]:
+    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[str, int]:
         """Hold what processes attempted that are no more, at most ``limit``; how many of each
-        campaign.
+        advertiser. Campaigns are not locked for it: whoever settles locks them before their mails.
         """
 
     def release(

@@ -164,14 +164,9 @@ def lost(tx: Transaction, job: Lost) -> tuple[int, Sequence[Fact]]:
 def _hold(tx: Transaction, owners: Sequence[int], now: int) -> tuple[int, Sequence[Fact]]:
     """Hold what processes attempted, at most :data:`AT_ONCE`; how many, and whose they are."""
     held = tx.campaigns.sends.doubt(EVERYBODY, owners, now, AT_ONCE)
-    whose = Counter[str]()
-    for id_, count in sorted(held.items()):
-        campaign = tx.campaigns.find(EVERYBODY, id_)
-        if campaign is not None:
-            whose[campaign.advertiser] += count
     facts = [
         Counted(advertiser, "mail_messages_total", ("held",), count)
-        for advertiser, count in sorted(whose.items())
+        for advertiser, count in sorted(held.items())
     ]
     return sum(held.values()), facts
 

@@ -234,7 +234,7 @@ def test_who_says_nothing_and_attempts_is_silent(rooms: Rooms) -> None:
         assert beats.silent(EVERYBODY, 9, NOON + 8, 5) == [2, 3]
         assert beats.silent(EVERYBODY, 9, NOON + 9, 5) == [1, 2, 3]
         assert beats.silent(EVERYBODY, 8, NOON + 9, 5) == []  # it has not looked before
-        assert tx.campaigns.sends.doubt(EVERYBODY, [2, 3], NOON, 9) == {FIRST: 2}
+        assert tx.campaigns.sends.doubt(EVERYBODY, [2, 3], NOON, 9) == {"acme": 2}
         assert beats.silent(EVERYBODY, 9, NOON + 9, 5) == [1]
         beats.beat(EVERYBODY, 5, NOON + 3 * DAY)
     assert rooms.engine.rows("SELECT owner FROM mail_senders") == [(5,)]

@@ -291,18 +291,22 @@ class SendsInTransaction:
             self._connection.write([(self._sql.settle, rows)])
         return dict(changed)
 
-    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[int, int]:
+    def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[str, int]:
         if not owners:
             return {}
         found: dict[int, list[int]] = {}
         rows = self._connection.rows(self._sql.lost, owners=list(owners), most=limit)
         for campaign, recipient in rows:
             found.setdefault(campaign, []).append(recipient)
+        whose = Counter[str]()
         for campaign, ids in sorted(found.items()):
             self.writes += 1
             self._connection.run(self._sql.hold, named=campaign, ids=sorted(ids), now=now)
             self._figures.moved(campaign, "attempting", "held", len(ids))
-        return {campaign: len(ids) for campaign, ids in found.items()}
+            about = self._abouts.of(scope, campaign)
+            if about is not None:
+                whose[about.advertiser] += len(ids)
+        return dict(whose)
 
     def release(
         self,
