@@ -22,7 +22,7 @@ from gateway.domain.line.forwarding import Result as ForwardResult
 from gateway.domain.line.sending import Kind as SendKind
 from gateway.domain.line.sending import Result as SendResult
 from gateway.domain.links import Visitor
-from gateway.domain.mail.bounces import BounceClass
+from gateway.domain.mail.returns.bounces import BounceClass
 from gateway.domain.mail.signups import Asked
 from gateway.domain.surveys import Result as SurveyResult
 from gateway.errors import Refusal, Trouble

@@ -9,7 +9,7 @@ from gateway.domain.mail.signups import CONFIRM_SECONDS, KEPT_SECONDS
 from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.main.chores import clean_up
-from gateway.main.mail import overdue
+from gateway.main.mail.part import overdue
 from gateway.main.parts import in_rounds
 from gateway.ports import Fact, Lane, Transaction
 from tests.support.stores import on_a_loop

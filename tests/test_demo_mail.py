@@ -9,15 +9,15 @@ from typing import Literal
 import msgspec
 import pytest
 
-from gateway.demo.mail_cast import HABITS, mail_cast, tempers_of, zone_of
-from gateway.demo.mail_compare import MailComparison
+from gateway.demo.mail.cast import HABITS, mail_cast, tempers_of, zone_of
+from gateway.demo.mail.compare import MailComparison
 from gateway.domain.mail.addresses import normalised
 from gateway.domain.mail.campaigns import Campaign
-from gateway.domain.mail.csvfile import examined
+from gateway.domain.mail.importing.csvfile import examined
 from gateway.domain.mail.recipients import Source
 from gateway.domain.mail.tokens import Named, hash_of, keys_of, verp
-from gateway.main.mail_world import Deed, HeldMail, Letter
-from gateway.ports.campaigns import Bounce, Send
+from gateway.main.mail.world import Deed, HeldMail, Letter
+from gateway.ports.mail.campaigns import Bounce, Send
 
 KEYS = keys_of(b"k" * 32)
 LIST = "sakura-news"

@@ -37,8 +37,8 @@ from gateway.config import SECTIONS
 from gateway.domain.line.channel import Channel
 from gateway.domain.mail import campaigns
 from gateway.domain.mail.campaigns import SendState
-from gateway.domain.mail.csvfile import examined, rows_of
-from gateway.domain.mail.importlines import checked_line
+from gateway.domain.mail.importing.csvfile import examined, rows_of
+from gateway.domain.mail.importing.lines import checked_line
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.pace import PACES
 from gateway.ports import Route
@@ -202,7 +202,7 @@ def test_the_proxy_passes_on_every_path_of_pages() -> None:
 def calls_of_the_api() -> list[Endpoint]:
     """All calls that are declared; nothing stands behind them."""
     found: list[Endpoint] = []
-    for module in pkgutil.iter_modules(api.__path__, f"{api.__name__}."):
+    for module in pkgutil.walk_packages(api.__path__, f"{api.__name__}."):
         declare = getattr(importlib.import_module(module.name), "endpoints", None)
         if declare is not None:
             found += declare(*(Mock() for _ in inspect.signature(declare).parameters))

@@ -14,10 +14,10 @@ from adapters.storage.store import SqlStore
 from gateway import config
 from gateway.cli import main
 from gateway.domain.values import Ids
-from gateway.main.mail_import import carrying, files_of, import_file
-from gateway.main.mail_keys import MailKeys
+from gateway.main.mail.importing import carrying, files_of, import_file
+from gateway.main.mail.keys import MailKeys
 from gateway.main.parts import Deps
-from gateway.usecases.mail_imports import AT_ONCE
+from gateway.usecases.mail.imports import AT_ONCE
 from tests.support.mail_lists import NEWS, NOON, STATED
 from tests.support.stores import Engine, limits, sqlite_engine, sqlite_template
 

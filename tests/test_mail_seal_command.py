@@ -7,8 +7,8 @@ import pytest
 
 from gateway import config
 from gateway.cli import main
-from gateway.main.mail_import import files_of
-from gateway.usecases import campaigns
+from gateway.main.mail.importing import files_of
+from gateway.usecases.mail import campaigns
 from tests.support.campaigns import CampaignDesk
 from tests.support.mail_lists import NEWS
 from tests.support.stores import sqlite_engine, sqlite_template

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from gateway.cli.base import DONE, FAILED, WRONG, Commands, complain, load_with_store, now
 from gateway.domain.mail import consent
-from gateway.domain.mail.imports import Import
-from gateway.main.mail_check import check_mail
-from gateway.main.mail_import import import_file, list_imports, list_mail_lists
-from gateway.main.mail_reading import read_file
-from gateway.main.mail_seal import kept_of, seal_mail
+from gateway.domain.mail.importing.imports import Import
+from gateway.main.mail.check import check_mail
+from gateway.main.mail.importing import import_file, list_imports, list_mail_lists
+from gateway.main.mail.reading import read_file
+from gateway.main.mail.seal import kept_of, seal_mail
 
 
 def add_to(commands: Commands) -> None:

@@ -15,10 +15,10 @@ from gateway import main as wiring
 from gateway.demo import daemon, summary
 from gateway.demo.cast import cast, ids_of, secrets_of
 from gateway.demo.folder import TOKYO, prepare
-from gateway.demo.mail import post
-from gateway.demo.mail_cast import mail_cast, zone_of
+from gateway.demo.mail.cast import mail_cast, zone_of
+from gateway.demo.mail.show import post
 from gateway.demo.show import Show
-from gateway.main.mail_world import NameServer, signing_key
+from gateway.main.mail.world import NameServer, signing_key
 from gateway.main.platform import Delivery, Platform
 
 _FOLDER = Path("var/demo")

@@ -14,7 +14,7 @@ from gateway import config as configuration
 from gateway import main as wiring
 from gateway import provisioning
 from gateway.config import Config
-from gateway.demo.mail_cast import BOUNCES
+from gateway.demo.mail.cast import BOUNCES
 from gateway.usecases.provisioning import difference
 
 TOKYO = ZoneInfo("Asia/Tokyo")

@@ -16,8 +16,8 @@ from gateway.demo.cast import Shop
 from gateway.demo.compare import Comparison
 from gateway.demo.daemon import LOG, PATIENCE
 from gateway.demo.friends import Friends
-from gateway.demo.mail import MailShow, Post
-from gateway.demo.mail_staff import MailStaff
+from gateway.demo.mail.show import MailShow, Post
+from gateway.demo.mail.staff import MailStaff
 from gateway.demo.phones import Phones
 from gateway.demo.screen import Screen
 from gateway.demo.staff import Staff

@@ -14,7 +14,7 @@ import uvloop
 
 from adapters.http import health
 from adapters.http.server import SILENT, Limits, Listener
-from adapters.smtp.recall import Recall
+from adapters.smtp.sending.recall import Recall
 from adapters.storage.spool import FileSpool
 from adapters.storage.store import SqlStore
 from adapters.twilio import routes as twilio
@@ -24,11 +24,15 @@ from gateway.config import Config
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.values import SECOND
 from gateway.errors import Misconfigured, Transient
-from gateway.main import line, mail, mail_api, mail_in, mail_pages
+from gateway.main import line
 from gateway.main.api import api_chores, api_routes
 from gateway.main.chores import State, chores, running
 from gateway.main.effects import Effects
-from gateway.main.mail_keys import MailKeys
+from gateway.main.mail import api as mail_api
+from gateway.main.mail import pages as mail_pages
+from gateway.main.mail import part as mail
+from gateway.main.mail import receiving as mail_in
+from gateway.main.mail.keys import MailKeys
 from gateway.main.parts import Deps, NewIds, Part
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store

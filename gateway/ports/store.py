@@ -10,7 +10,6 @@ from gateway.domain.values import Counted
 from gateway.ports.access import Accesses
 from gateway.ports.audience import Audiences
 from gateway.ports.calls import Calls
-from gateway.ports.campaigns import CampaignRoom
 from gateway.ports.cards import CardCodes, Cards, Signing
 from gateway.ports.contents import Contents
 from gateway.ports.coupons import CouponPlatform, Coupons
@@ -18,7 +17,8 @@ from gateway.ports.inbox import Erasure, Inbox
 from gateway.ports.insight import Insight, PlatformFigures, Reports
 from gateway.ports.line import Line
 from gateway.ports.links import LinkRoom
-from gateway.ports.mail import MailRoom
+from gateway.ports.mail.campaigns import CampaignRoom
+from gateway.ports.mail.lists import MailRoom
 from gateway.ports.menus import Blobs, Menus
 from gateway.ports.outbox import Outbox
 from gateway.ports.postings import Postings

@@ -18,6 +18,7 @@ FORBIDDEN = {
     "floors": ("gateway/errors.py", "gateway.ports"),
     "adapters": ("adapters/http/__init__.py", "adapters.storage"),
     "rooms": ("gateway/domain/values.py", "gateway.domain.routing"),
+    "smtp": ("adapters/smtp/composing/mime.py", "adapters.smtp.delivery"),
     "calls": ("gateway/domain/calls/decide.py", "gateway.domain.tenancy"),
     "tenancy": ("gateway/domain/tenancy.py", "gateway.domain.values"),
     "pure": ("gateway/usecases/calls.py", "time"),

@@ -59,12 +59,12 @@ def profile(settings: Settings, *, is_signed: bool) -> str:
 def _serve(written: Path, arguments: list[str]) -> int:
     """``gateway`` with ``arguments``, and at its end what its layers took."""
     # Imported here, so that whoever only asks for the profile does not load the daemon.
-    from adapters.smtp import sender as senders  # noqa: PLC0415 - see above
-    from adapters.smtp.jobs import Jobs  # noqa: PLC0415 - see above
-    from adapters.smtp.posts import RelayPost  # noqa: PLC0415 - see above
-    from adapters.smtp.press import Press  # noqa: PLC0415 - see above
-    from adapters.smtp.relay import Relay  # noqa: PLC0415 - see above
-    from adapters.smtp.wire import Wire  # noqa: PLC0415 - see above
+    from adapters.smtp.composing.press import Press  # noqa: PLC0415 - see above
+    from adapters.smtp.delivery.relay import Relay  # noqa: PLC0415 - see above
+    from adapters.smtp.delivery.wire import Wire  # noqa: PLC0415 - see above
+    from adapters.smtp.sending import sender as senders  # noqa: PLC0415 - see above
+    from adapters.smtp.sending.jobs import Jobs  # noqa: PLC0415 - see above
+    from adapters.smtp.sending.posts import RelayPost  # noqa: PLC0415 - see above
     from adapters.storage.sqlite import SqliteConnection  # noqa: PLC0415 - see above
     from adapters.storage.store import SqlStore  # noqa: PLC0415 - see above
     from adapters.storage.transaction import StoreTransaction  # noqa: PLC0415 - see above

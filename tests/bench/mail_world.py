@@ -7,26 +7,27 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from adapters.smtp.jobs import identity_of, mail_of
-from adapters.smtp.mime import compile_content
+from adapters.smtp.composing.mime import compile_content
+from adapters.smtp.sending.jobs import identity_of, mail_of
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway import main as wiring
 from gateway.config import Config
 from gateway.domain.mail.campaigns import Campaign, Letter
-from gateway.domain.mail.content import Content
 from gateway.domain.mail.lanes import lane_of
 from gateway.domain.mail.lists import Dkim, MailList
+from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.tokens import Keys, hash_of
 from gateway.domain.provisioning import Plan as Wanted
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import EVERYBODY, Ids, Seed
 from gateway.main.store import connected, execute
-from gateway.usecases import campaigns, mail_standing
-from gateway.usecases.campaigns import NewCampaign, Plan, Wish
-from gateway.usecases.mail_lists import mail_keys
-from gateway.usecases.mail_standing import Checked, Confirm
+from gateway.usecases.mail import campaigns
+from gateway.usecases.mail import standing as mail_standing
+from gateway.usecases.mail.campaigns import NewCampaign, Plan, Wish
+from gateway.usecases.mail.lists import mail_keys
+from gateway.usecases.mail.standing import Checked, Confirm
 from gateway.usecases.provisioning import difference
 from tests.bench import servers
 from tests.bench.traffic import PUBLIC_URL

@@ -8,7 +8,7 @@ import pytest
 from adapters.storage.campaigns.reader import CampaignReader
 from gateway.domain.mail.campaigns import SendState
 from gateway.domain.values import EVERYBODY, Scope
-from gateway.ports.campaigns import Bounce
+from gateway.ports.mail.campaigns import Bounce
 from tests.support.mail_rooms import (
     DAY,
     FIRST,

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from adapters.storage.mail.reader import MailReader
-from gateway.domain.mail.imports import Import
+from gateway.domain.mail.importing.imports import Import
 from gateway.domain.values import EVERYBODY, Scope
-from gateway.ports.campaigns import Bounce
-from gateway.ports.mail import Signup
+from gateway.ports.mail.campaigns import Bounce
+from gateway.ports.mail.lists import Signup
 from tests.support.mail_rooms import (
     DAY,
     FIRST,

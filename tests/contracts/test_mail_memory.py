@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adapters.smtp.envelopes import Envelope
+from adapters.smtp.delivery.envelopes import Envelope
 from adapters.smtp.simulator.sink import Sink
 from gateway.main.daemon import clock
-from gateway.usecases import campaigns
+from gateway.usecases.mail import campaigns
 from tests.support.campaigns import CampaignDesk, recipients
 from tests.support.mailing import outgoing
 from tests.support.stores import Engine, eventually, on_a_loop

@@ -18,8 +18,9 @@ from gateway.domain.mail.recipients import Suppression
 from gateway.domain.mail.tokens import TRIAL, Named, opened, unstop
 from gateway.domain.values import EVERYBODY
 from gateway.main.daemon import clock
-from gateway.usecases import campaigns, outbox
-from gateway.usecases.mail_lists import mail_keys
+from gateway.usecases import outbox
+from gateway.usecases.mail import campaigns
+from gateway.usecases.mail.lists import mail_keys
 from tests.support.campaigns import CampaignDesk, recipients
 from tests.support.mail_lists import NEWS
 from tests.support.mailing import outgoing

@@ -7,15 +7,17 @@ import pytest
 
 from adapters.storage.database import reading
 from adapters.storage.mail.sealing import SealReader
-from gateway.domain.mail.bounces import Reading
 from gateway.domain.mail.campaigns import Audience, Campaign, Condition
-from gateway.domain.mail.content import Content
+from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.recipients import Recipient
+from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused
-from gateway.usecases import campaigns, mail_rights, mail_signups
-from gateway.usecases.mail_sending import Links, keep_links
-from gateway.usecases.mail_trials import Trial, try_out
+from gateway.usecases.mail import campaigns
+from gateway.usecases.mail import rights as mail_rights
+from gateway.usecases.mail import signups as mail_signups
+from gateway.usecases.mail.sending import Links, keep_links
+from gateway.usecases.mail.trials import Trial, try_out
 from tests.support.campaigns import CampaignDesk, result
 from tests.support.mail_lists import FOREIGN, KEYS, NEWS
 from tests.support.stores import Engine, dialect_of

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.mail.bounces import COUNTS, HARD, BounceClass, Reading
-from gateway.domain.mail.phrases import RULES
-from gateway.domain.mail.replies import classify, codes_in
-from gateway.domain.mail.wording import CAP, class_of, plain
+from gateway.domain.mail.returns.bounces import COUNTS, HARD, BounceClass, Reading
+from gateway.domain.mail.returns.phrases import RULES
+from gateway.domain.mail.returns.replies import classify, codes_in
+from gateway.domain.mail.returns.wording import CAP, class_of, plain
 from tests.adapters.smtp.reading.manners import CONTENT, REPLIES
 
 TO = "neko.mike@there.example"

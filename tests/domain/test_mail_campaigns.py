@@ -9,7 +9,7 @@ from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.campaigns import TRANSITIONS, Campaign, Letter, Result, moved
 from gateway.domain.mail.outcomes import FIRST_PAUSE_SECONDS, LUCK, result_of, status_in
 from gateway.domain.mail.recipients import Recipient
-from gateway.domain.mail.strikes import struck
+from gateway.domain.mail.returns.strikes import struck
 from gateway.domain.values import SECOND
 from gateway.errors import InvalidTransition
 

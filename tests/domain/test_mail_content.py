@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.mail.content import (
+from gateway.domain.mail.message.content import (
     MOST_ATTACHED,
     Attachment,
     Content,
@@ -18,7 +18,7 @@ from gateway.domain.mail.content import (
     templates_of,
     written,
 )
-from gateway.domain.mail.display import Display
+from gateway.domain.mail.message.display import Display
 from gateway.errors import Refusal, Refused
 
 SHOWN = Display("株式会社Acme", "東京都千代田区1-1", "info@acme.example")

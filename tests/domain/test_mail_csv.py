@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.mail import consent
 from gateway.domain.mail.consent import Stated, read_moment
-from gateway.domain.mail.csvfile import (
+from gateway.domain.mail.importing.csvfile import (
     MOST_IN_A_ROW,
     MOST_LINE,
     MOST_REFUSED,
@@ -22,7 +22,7 @@ from gateway.domain.mail.csvfile import (
     examined,
     rows_of,
 )
-from gateway.domain.mail.importlines import LINE_FAULTS, checked_line
+from gateway.domain.mail.importing.lines import LINE_FAULTS, checked_line
 from gateway.domain.mail.lists import MailList
 from gateway.domain.values import SECOND
 from gateway.errors import Refusal, Refused

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.domain.mail.display import Display, Item, Language, missing_items, with_footer
-from gateway.domain.mail.templates import Template, compile_template
+from gateway.domain.mail.message.display import Display, Item, Language, missing_items, with_footer
+from gateway.domain.mail.message.templates import Template, compile_template
 
 SHOWN = Display("株式会社Acme", "東京都千代田区丸の内1-1", "info@acme.example")
 ALL: list[Item] = ["sender_name", "sender_address", "contact", "stop_link", "stop_sentence"]

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp.inlining import inlined
-from gateway.domain.mail.content import Content, check_content
-from gateway.domain.mail.display import Display
-from gateway.domain.mail.placement import misplaced
-from gateway.domain.mail.templates import compile_template
+from adapters.smtp.composing.inlining import inlined
+from gateway.domain.mail.message.content import Content, check_content
+from gateway.domain.mail.message.display import Display
+from gateway.domain.mail.message.placement import misplaced
+from gateway.domain.mail.message.templates import compile_template
 from gateway.errors import Refusal, Refused
 
 IF = "{% if a %}x{% endif %}"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
 
-from gateway.domain.mail import templates
-from gateway.domain.mail.templates import (
+from gateway.domain.mail.message import templates
+from gateway.domain.mail.message.templates import (
     ALLOWED,
     MOST_SLOTS,
     Choice,

@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from gateway.domain.mail.bounces import HARD, BounceClass
-from gateway.domain.mail.phrases import LOOSE
-from gateway.domain.mail.replies import classify, codes_in
-from gateway.domain.mail.wording import class_of, loosely, plain
+from gateway.domain.mail.returns.bounces import HARD, BounceClass
+from gateway.domain.mail.returns.phrases import LOOSE
+from gateway.domain.mail.returns.replies import classify, codes_in
+from gateway.domain.mail.returns.wording import class_of, loosely, plain
 
 TO = "neko.mike@there.example"
 

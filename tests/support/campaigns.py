@@ -3,17 +3,20 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.domain.mail.bounces import Reading
 from gateway.domain.mail.campaigns import Campaign, Letter, Result
-from gateway.domain.mail.content import Content
 from gateway.domain.mail.lanes import lane_of
+from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.recipients import Recipient
+from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.mail.tokens import Named, hash_of
 from gateway.domain.values import EVERYBODY
-from gateway.usecases import campaign_steps, campaigns, mail_bounces, mail_sending, mail_standing
-from gateway.usecases.campaigns import NewCampaign, Plan, Wish
-from gateway.usecases.mail_bounces import Came, Took
-from gateway.usecases.mail_sending import Given, Round
+from gateway.usecases.mail import bounces as mail_bounces
+from gateway.usecases.mail import campaign_steps, campaigns
+from gateway.usecases.mail import sending as mail_sending
+from gateway.usecases.mail import standing as mail_standing
+from gateway.usecases.mail.bounces import Came, Took
+from gateway.usecases.mail.campaigns import NewCampaign, Plan, Wish
+from gateway.usecases.mail.sending import Given, Round
 from tests.support.mail_lists import KEYS, NEWS, MailDesk
 
 TEXT = Content(

@@ -18,15 +18,15 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.mail.consent import Stated
-from gateway.domain.mail.content import Content
-from gateway.domain.mail.imports import Import
+from gateway.domain.mail.importing.imports import Import
+from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.tokens import Keys
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Seed
-from gateway.main.mail_import import import_file
+from gateway.main.mail.importing import import_file
 from gateway.main.store import execute
-from gateway.usecases import campaigns
-from gateway.usecases.mail_lists import mail_keys
-from gateway.usecases.mail_standing import Checked, Confirm, confirm, keep_check
+from gateway.usecases.mail import campaigns
+from gateway.usecases.mail.lists import mail_keys
+from gateway.usecases.mail.standing import Checked, Confirm, confirm, keep_check
 from tests.support.daemon import PROVISIONING, Daemon
 
 LIST = "acme-news"

@@ -10,13 +10,15 @@ from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway.domain.access import Access
 from gateway.domain.mail.consent import Stated
-from gateway.domain.mail.importlines import Line
-from gateway.domain.mail.imports import Import
+from gateway.domain.mail.importing.imports import Import
+from gateway.domain.mail.importing.lines import Line
 from gateway.domain.mail.lists import Contract, MailList
 from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.mail.tokens import hash_of, keys_of
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Seed
-from gateway.usecases import mail_imports, mail_lists, mail_stops
+from gateway.usecases.mail import imports as mail_imports
+from gateway.usecases.mail import lists as mail_lists
+from gateway.usecases.mail import stops as mail_stops
 from tests.support.stores import Engine, statements_of
 
 NOON = 1_793_674_800 * SECOND

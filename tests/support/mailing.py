@@ -12,8 +12,8 @@ from gateway.domain.values import Ids
 from gateway.main.chores import running
 from gateway.main.daemon import clock
 from gateway.main.effects import Effects
-from gateway.main.mail_keys import MailKeys
-from gateway.main.mail_sending import Outgoing, sending
+from gateway.main.mail.keys import MailKeys
+from gateway.main.mail.sending import Outgoing, sending
 from gateway.main.parts import Deps
 from tests.support.campaigns import CampaignDesk
 

@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from gateway.domain.mail.campaigns import SETTLE_SECONDS, Audience, Condition
-from gateway.domain.mail.content import Content
+from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.segments import MailSegment
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused
-from gateway.usecases import campaigns, mail_standing
-from gateway.usecases.campaigns import Decision
-from gateway.usecases.mail_standing import Override
+from gateway.usecases.mail import campaigns
+from gateway.usecases.mail import standing as mail_standing
+from gateway.usecases.mail.campaigns import Decision
+from gateway.usecases.mail.standing import Override
 from tests.support.campaigns import CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY, HOUR, NEWS
 from tests.support.stores import Engine

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.mail.bounces import COUNTS, HARD, Reading
 from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
 from gateway.domain.mail.recipients import Recipient
-from gateway.domain.mail.strikes import struck
+from gateway.domain.mail.returns.bounces import COUNTS, HARD, Reading
+from gateway.domain.mail.returns.strikes import struck
 from gateway.domain.values import EVERYBODY, SECOND, Counted
-from gateway.usecases.campaigns import resume
-from gateway.usecases.mail_bounces import UNWRITABLE
-from gateway.usecases.mail_sending import Given, Round, exchange
+from gateway.usecases.mail.bounces import UNWRITABLE
+from gateway.usecases.mail.campaigns import resume
+from gateway.usecases.mail.sending import Given, Round, exchange
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.stores import Engine
 

@@ -9,14 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.mail.consent import Stated
-from gateway.domain.mail.csvfile import examined, rows_of
-from gateway.domain.mail.importlines import Line, checked_line
-from gateway.domain.mail.imports import Import
+from gateway.domain.mail.importing.csvfile import examined, rows_of
+from gateway.domain.mail.importing.imports import Import
+from gateway.domain.mail.importing.lines import Line, checked_line
 from gateway.domain.mail.profiles import attributes_of
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
-from gateway.usecases import mail_imports, mail_rights
-from gateway.usecases.mail_imports import AT_ONCE, End, Take
+from gateway.usecases.mail import imports as mail_imports
+from gateway.usecases.mail import rights as mail_rights
+from gateway.usecases.mail.imports import AT_ONCE, End, Take
 from tests.support.mail_lists import CLUB, DAY, KEYS, NEWS, NOON, STATED, MailDesk
 from tests.support.stores import Engine
 

@@ -16,7 +16,7 @@ from gateway.domain.mail.tokens import keys_of
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
 from gateway.tomlfile import Secret
-from gateway.usecases import mail_lists
+from gateway.usecases.mail import lists as mail_lists
 from tests.support.mail_lists import (
     CLUB,
     DAY,

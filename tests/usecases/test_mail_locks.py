@@ -6,7 +6,7 @@ from contextlib import closing
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway.domain.values import EVERYBODY
-from gateway.usecases.mail_sending import Round, exchange
+from gateway.usecases.mail.sending import Round, exchange
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.stores import PATIENCE, Engine, statements_of
 

@@ -4,8 +4,8 @@ import pytest
 
 from gateway.domain.mail.recipients import Consent
 from gateway.domain.values import EVERYBODY, SECOND
-from gateway.usecases import campaign_steps
-from gateway.usecases.campaigns import Decision, decide, pause, resume, schedule
+from gateway.usecases.mail import campaign_steps
+from gateway.usecases.mail.campaigns import Decision, decide, pause, resume, schedule
 from tests.support.campaigns import CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY, NEWS
 from tests.support.stores import Engine

@@ -6,7 +6,8 @@ import pytest
 from gateway.domain.mail.consent import Stated
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
-from gateway.usecases import mail_rights, mail_signups
+from gateway.usecases.mail import rights as mail_rights
+from gateway.usecases.mail import signups as mail_signups
 from tests.support.mail_lists import (
     CLUB,
     DAY,

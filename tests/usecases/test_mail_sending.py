@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.domain.mail.campaigns import Letter
 from gateway.domain.values import SECOND, Counted
-from gateway.usecases import mail_sending
-from gateway.usecases.mail_sending import Beat, Fault, Links, Lost, Round
+from gateway.usecases.mail import sending as mail_sending
+from gateway.usecases.mail.sending import Beat, Fault, Links, Lost, Round
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.stores import Engine, sqlite_engine
 

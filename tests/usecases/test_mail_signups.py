@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.mail.bounces import Reading
 from gateway.domain.mail.profiles import attributes_of
 from gateway.domain.mail.recipients import Source
+from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.mail.signups import MOST_OF_ADDRESS, MOST_OF_NETWORK, is_public, network_of
 from gateway.domain.mail.tokens import Named, opened, sealed
 from gateway.domain.values import EVERYBODY
 from gateway.errors import Refusal, Refused
-from gateway.usecases import mail_bounces, mail_lists, mail_signups
+from gateway.usecases.mail import bounces as mail_bounces
+from gateway.usecases.mail import lists as mail_lists
+from gateway.usecases.mail import signups as mail_signups
 from tests.support.mail_lists import CLUB, DAY, FOREIGN, HOUR, KEYS, NEWS, NOON, PUBLIC, MailDesk
 from tests.support.stores import Engine
 

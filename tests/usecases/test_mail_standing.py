@@ -6,9 +6,9 @@ import pytest
 from gateway.domain.mail.lists import Dkim, MailList
 from gateway.domain.values import SECOND, Counted
 from gateway.errors import Refusal, Refused
-from gateway.usecases import campaign_steps
-from gateway.usecases.campaigns import resume, schedule
-from gateway.usecases.mail_sending import Links, keep_links, message
+from gateway.usecases.mail import campaign_steps
+from gateway.usecases.mail.campaigns import resume, schedule
+from gateway.usecases.mail.sending import Links, keep_links, message
 from tests.support.campaigns import CampaignDesk, recipients
 from tests.support.mail_lists import CLUB, DAY, NEWS
 from tests.support.stores import Engine

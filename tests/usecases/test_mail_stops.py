@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.domain.effects import NEVER
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
-from gateway.usecases import mail_lists
-from gateway.usecases.mail_stops import end_of_day
+from gateway.usecases.mail import lists as mail_lists
+from gateway.usecases.mail.stops import end_of_day
 from tests.support.mail_lists import CLUB, DAY, HOUR, NEWS, NOON, MailDesk
 from tests.support.stores import Engine
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.domain.mail.bounces import Reading
 from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
+from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.values import EVERYBODY, SECOND
-from gateway.usecases.campaigns import Again, Decision, again, decide, schedule
+from gateway.usecases.mail.campaigns import Again, Decision, again, decide, schedule
 from tests.support.campaigns import CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY
 from tests.support.stores import Engine

@@ -13,9 +13,9 @@ from gateway.domain.links import Code, Visitor
 from gateway.domain.mail.tokens import Keys, Named, opened
 from gateway.errors import Permanent, Refusal, Refused, Transient
 from gateway.ports import Answer, Request, Route
-from gateway.ports.mail_pages import MailKeys, MailPageReading
+from gateway.ports.mail.pages import MailKeys, MailPageReading
 from gateway.ports.reading import Reads
-from gateway.usecases.mail_responses import Response, What, counted, respond
+from gateway.usecases.mail.responses import Response, What, counted, respond
 
 TOKEN = 38
 """Characters of a token; of a link, ``-`` and its number follow."""

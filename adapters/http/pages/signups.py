@@ -23,9 +23,9 @@ from gateway.domain.mail.signups import network_of
 from gateway.domain.values import Counted, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
-from gateway.ports.mail_pages import MailKeys
+from gateway.ports.mail.pages import MailKeys
 from gateway.ports.store import Store
-from gateway.usecases.mail_signups import Ask, Confirm, Look, ask, confirm, look
+from gateway.usecases.mail.signups import Ask, Confirm, Look, ask, confirm, look
 
 _PATH = "/s/{list}"
 _MOST_BODY = 16_384

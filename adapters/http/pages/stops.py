@@ -31,9 +31,9 @@ from gateway.domain.mail.tokens import TRIAL, Named, opened
 from gateway.domain.values import Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
-from gateway.ports.mail_pages import MailKeys, MailPageReading, Recalls
+from gateway.ports.mail.pages import MailKeys, MailPageReading, Recalls
 from gateway.ports.reading import Reads
-from gateway.usecases.mail_stops import Stop, Stopped, end_of_day, stop
+from gateway.usecases.mail.stops import Stop, Stopped, end_of_day, stop
 
 _PATH = "/u/{token}"
 _MOST_BODY = 65_536

@@ -20,9 +20,9 @@ from adapters.smtp.reading.reports import (
     recipients_in,
 )
 from adapters.smtp.reading.transcripts import replies_in, stage_in, telling, without_boilerplate
-from gateway.domain.mail.bounces import Original, Reading, Report
-from gateway.domain.mail.replies import classify, codes_in
-from gateway.domain.mail.wording import class_of, plain
+from gateway.domain.mail.returns.bounces import Original, Reading, Report
+from gateway.domain.mail.returns.replies import classify, codes_in
+from gateway.domain.mail.returns.wording import class_of, plain
 
 _STATUSES = ("message/delivery-status", "message/global-delivery-status")  # RFC 3464, RFC 6533
 _HEADERS = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global")

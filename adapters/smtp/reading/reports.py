@@ -7,7 +7,7 @@ import msgspec
 
 from adapters.smtp.reading.mime import Fields, Part, fields_of
 from adapters.smtp.reading.notices import RECIPIENTS, address_in
-from gateway.domain.mail.bounces import Action
+from gateway.domain.mail.returns.bounces import Action
 
 _ACTIONS: tuple[Action, ...] = ("failed", "delayed", "delivered", "relayed", "expanded")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})")

@@ -6,7 +6,7 @@ Each server has its own phrase for it; a few print the talk itself, ``>>>`` what
 
 import re
 
-from gateway.domain.mail.replies import tells
+from gateway.domain.mail.returns.replies import tells
 
 CAP = 8_000
 """Characters of a text that are looked at."""
@@ -68,8 +68,8 @@ _QUOTE = re.compile(r"(?<![\w.\[:@-])[45]\d\d[-\s:](?!\d\d)")
 
 
 def stage_in(text: str) -> str:
-    """The command that was refused: a stage of :func:`gateway.domain.mail.replies.classify`, or
-    empty.
+    """The command that was refused: a stage of
+    :func:`gateway.domain.mail.returns.replies.classify`, or empty.
     """
     text = text[:CAP]
     for talk in _TALK.finditer(text):

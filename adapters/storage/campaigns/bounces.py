@@ -19,7 +19,7 @@ from adapters.storage.schema.campaigns import (
 from adapters.storage.schema.mail import mail_recipients
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.values import SECOND, Scope, first_id
-from gateway.ports.campaigns import Bounce
+from gateway.ports.mail.campaigns import Bounce
 
 _astuple = msgspec.structs.astuple
 _NONE: Any = literal_column("''")
@@ -104,7 +104,7 @@ class BounceStatements:
 
 
 class BouncesInTransaction:
-    """See :class:`gateway.ports.campaigns.Bounces`. Written at once."""
+    """See :class:`gateway.ports.mail.campaigns.Bounces`. Written at once."""
 
     def __init__(
         self, connection: Connection, statements: BounceStatements, abouts: Abouts
@@ -137,7 +137,7 @@ class BouncesInTransaction:
 
 
 class BeatsInTransaction:
-    """See :class:`gateway.ports.campaigns.SenderBeats`. Written at once."""
+    """See :class:`gateway.ports.mail.campaigns.SenderBeats`. Written at once."""
 
     def __init__(self, connection: Connection, statements: BounceStatements) -> None:
         self._connection = connection

@@ -48,7 +48,7 @@ def _prepare_add(dialect: Dialect) -> Bulk:
 
 
 class FiguresInTransaction:
-    """See :class:`gateway.ports.campaigns.Figures`. Counts wait until :meth:`flush`."""
+    """See :class:`gateway.ports.mail.campaigns.Figures`. Counts wait until :meth:`flush`."""
 
     def __init__(
         self, connection: Connection, statements: FigureStatements, abouts: Abouts

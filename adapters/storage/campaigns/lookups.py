@@ -16,7 +16,7 @@ from adapters.storage.schema.campaigns import (
 )
 from gateway.domain.mail.campaigns import ALL, IN_DOUBT, Campaign
 from gateway.domain.values import Scope
-from gateway.ports.campaigns import Send
+from gateway.ports.mail.campaigns import Send
 
 _ONE: Any = literal_column("1")
 
@@ -129,7 +129,7 @@ class LookupStatements:
 
 
 class LookupsInTransaction:
-    """See :class:`gateway.ports.campaigns.SendLookups`."""
+    """See :class:`gateway.ports.mail.campaigns.SendLookups`."""
 
     def __init__(
         self,

@@ -21,14 +21,14 @@ from adapters.storage.schema.campaigns import (
 from adapters.storage.schema.mail import mail_recipients
 from gateway.domain.mail.campaigns import Campaign, SendState
 from gateway.domain.values import EVERYBODY, Scope
-from gateway.ports.campaigns import Bounce, Send
+from gateway.ports.mail.campaigns import Bounce, Send
 
 _ADDRESS = func.coalesce(mail_recipients.c.address, literal_column("''"))
 _AMISS = ("deferred", "failed", "suppressed", "held")
 
 
 class CampaignReader:
-    """See :class:`gateway.ports.campaigns.CampaignReading`."""
+    """See :class:`gateway.ports.mail.campaigns.CampaignReading`."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

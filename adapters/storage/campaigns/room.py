@@ -59,7 +59,7 @@ class CampaignStatements:
 
 
 class CampaignsInTransaction(CampaignRowsInTransaction):
-    """See :class:`gateway.ports.campaigns.CampaignRoom`."""
+    """See :class:`gateway.ports.mail.campaigns.CampaignRoom`."""
 
     def __init__(self, connection: Connection, statements: CampaignStatements) -> None:
         abouts = Abouts(connection, statements.rows)

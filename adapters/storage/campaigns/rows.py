@@ -92,7 +92,7 @@ class Abouts:
 
 
 class CampaignRowsInTransaction:
-    """See :class:`gateway.ports.campaigns.CampaignRows`. Written at once."""
+    """See :class:`gateway.ports.mail.campaigns.CampaignRows`. Written at once."""
 
     def __init__(
         self, connection: Connection, statements: CampaignRowStatements, abouts: Abouts

@@ -183,7 +183,7 @@ def _due() -> Any:
 
 
 class SendsInTransaction:
-    """See :class:`gateway.ports.campaigns.Sends`. Written at once; their counts wait in the
+    """See :class:`gateway.ports.mail.campaigns.Sends`. Written at once; their counts wait in the
     figures.
     """
 
@@ -330,7 +330,7 @@ class SendsInTransaction:
         return len(ids)
 
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:
-        """See :class:`gateway.ports.campaigns.SendLookups`."""
+        """See :class:`gateway.ports.mail.campaigns.SendLookups`."""
         if not self._abouts.covers(scope, campaign):
             return 0
         rows = self._connection.rows(self._sql.waiting, named=campaign, most=limit)

@@ -10,9 +10,9 @@ from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, prepare, prepare_bulk
 from adapters.storage.schema.mail import mail_import_lines, mail_imports, mail_signups
-from gateway.domain.mail.imports import Import, Outcome
+from gateway.domain.mail.importing.imports import Import, Outcome
 from gateway.domain.values import Scope
-from gateway.ports.mail import Signup
+from gateway.ports.mail.lists import Signup
 
 _astuple = msgspec.structs.astuple
 _NONE: Any = literal_column("''")

@@ -9,11 +9,11 @@ from adapters.storage.database import Connection, prepare
 from adapters.storage.schema.campaigns import mail_campaigns, mail_links
 from adapters.storage.schema.mail import mail_consents, mail_recipients
 from gateway.domain.mail.tokens import Named
-from gateway.ports.mail_pages import CountedLink
+from gateway.ports.mail.pages import CountedLink
 
 
 class MailPageReader:
-    """See :class:`gateway.ports.mail_pages.MailPageReading`."""
+    """See :class:`gateway.ports.mail.pages.MailPageReading`."""
 
     def __init__(self, dialect: Dialect) -> None:
         named: Any = bindparam("named")

@@ -18,7 +18,7 @@ from adapters.storage.schema.mail import (
     mail_sizes,
     mail_suppressions,
 )
-from gateway.domain.mail.imports import Import, Outcome
+from gateway.domain.mail.importing.imports import Import, Outcome
 from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import Scope

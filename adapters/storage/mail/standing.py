@@ -9,7 +9,7 @@ from adapters.storage.mail.given import prepare_indexed
 from adapters.storage.schema.mail import mail_checks, mail_confirmations, mail_recipients
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.values import Scope
-from gateway.ports.standing import Confirmation, MailCheck
+from gateway.ports.mail.standing import Confirmation, MailCheck
 
 _astuple = msgspec.structs.astuple
 
@@ -53,7 +53,7 @@ class StandingStatements:
 
 
 class StandingInTransaction:
-    """See :class:`gateway.ports.standing.Standing`. Written at once."""
+    """See :class:`gateway.ports.mail.standing.Standing`. Written at once."""
 
     def __init__(self, connection: Connection, statements: StandingStatements) -> None:
         self._connection = connection

@@ -65,7 +65,7 @@ mail_contents = Table(
     metadata,
     Column("campaign", Id, primary_key=True, autoincrement=False),
     Column("advertiser", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),  # JSON of gateway.domain.mail.content.Content
+    Column("content", LargeBinary, nullable=False),  # JSON of mail.message.content.Content
 )
 
 # Where the links of a campaign lead to, numbered as they come in its message.
@@ -161,7 +161,7 @@ mail_responses = Table(
     sqlite_with_rowid=False,
 )
 
-# The columns are the fields of gateway.domain.mail.bounces.Bounce, in their order.
+# The columns are the fields of gateway.domain.mail.returns.bounces.Bounce, in their order.
 mail_bounces = Table(
     "mail_bounces",
     metadata,

@@ -162,7 +162,7 @@ Index("mail_signups_address", mail_signups.c.hash, mail_signups.c.at)
 Index("mail_signups_network", mail_signups.c.network, mail_signups.c.at)
 Index("mail_signups_at", mail_signups.c.at)
 
-# The columns are the fields of gateway.domain.mail.imports.Import, in their order.
+# The columns are the fields of gateway.domain.mail.importing.imports.Import, in their order.
 mail_imports = Table(
     "mail_imports",
     metadata,

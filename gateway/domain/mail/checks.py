@@ -1,7 +1,7 @@
 """Whose mail a list's mail is, as the domains themselves say it: DKIM, DMARC and what agrees.
 
 What is looked at in the DNS is judged here; SPF, which asks the DNS as it goes, is judged in
-:mod:`adapters.smtp.spf`.
+:mod:`adapters.smtp.checking.spf`.
 """
 
 import base64

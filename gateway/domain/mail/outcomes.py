@@ -5,7 +5,7 @@ import re
 from gateway.domain.mail.addresses import domain_of, without_addresses
 from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.campaigns import Letter, Result, SendState
-from gateway.domain.mail.replies import classify
+from gateway.domain.mail.returns.replies import classify
 from gateway.domain.values import SECOND
 
 FIRST_PAUSE_SECONDS = 300

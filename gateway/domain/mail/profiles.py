@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from gateway.domain.mail.display import NAMES
-from gateway.domain.mail.templates import NAME
+from gateway.domain.mail.message.display import NAMES
+from gateway.domain.mail.message.templates import NAME
 from gateway.errors import Refusal, Refused
 
 TAG = re.compile(r"[a-z0-9-]{1,40}")

@@ -9,8 +9,8 @@ from hashlib import sha256
 from hmac import digest
 from typing import Literal
 
-from gateway.domain.mail.display import Language
 from gateway.domain.mail.lists import MailList
+from gateway.domain.mail.message.display import Language
 from gateway.domain.mail.tokens import Keys
 from gateway.domain.values import SECOND
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from adapters.smtp.envelopes import Envelope
-from adapters.smtp.relay import Relay
-from adapters.smtp.settings import RelayConfig, Seconds
+from adapters.smtp.delivery.envelopes import Envelope
+from adapters.smtp.delivery.relay import Relay
+from adapters.smtp.delivery.settings import RelayConfig, Seconds
 from gateway.domain.mail.answers import Answer
 from tests.support.stores import PATIENCE
 

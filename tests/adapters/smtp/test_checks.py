@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp.checks import check_list, senders_of
-from adapters.smtp.dns import Resolver
+from adapters.smtp.checking.checks import check_list, senders_of
+from adapters.smtp.checking.dns import Resolver
+from adapters.smtp.checking.spf import Spf
 from adapters.smtp.simulator.dns import NameServer
-from adapters.smtp.spf import Spf
 from gateway.domain.mail.checks import Finding, is_aligned, is_same, organization, tags_of
 from gateway.domain.mail.lists import Dkim, MailList
 from gateway.errors import Transient

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp.dkim import Signer, relaxed_body
-from adapters.smtp.mime import Identity, Letter, compile_content
-from gateway.domain.mail.content import Attachment, Content
-from gateway.domain.mail.display import Display
+from adapters.smtp.composing.dkim import Signer, relaxed_body
+from adapters.smtp.composing.mime import Identity, Letter, compile_content
+from gateway.domain.mail.message.content import Attachment, Content
+from gateway.domain.mail.message.display import Display
 from gateway.errors import Misconfigured, Refusal, Refused
 
 NOW = 1_795_000_000

@@ -11,9 +11,9 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp.door import Limits, Mail
-from adapters.smtp.inbound import Inbound
-from adapters.smtp.incoming import KEPT, LINE, Incoming
+from adapters.smtp.receiving.door import Limits, Mail
+from adapters.smtp.receiving.inbound import Inbound
+from adapters.smtp.receiving.incoming import KEPT, LINE, Incoming
 from gateway.errors import Refusal, Refused, Transient, Trouble
 from tests.support.browser import Counting
 from tests.support.stores import PATIENCE, eventually, on_a_loop

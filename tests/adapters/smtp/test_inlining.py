@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp.inlining import OPENED, Links, counted_text, inlined
-from gateway.domain.mail.templates import Slot, Template, compile_template, walk
+from adapters.smtp.composing.inlining import OPENED, Links, counted_text, inlined
+from gateway.domain.mail.message.templates import Slot, Template, compile_template, walk
 from gateway.errors import Refusal, Refused
 
 

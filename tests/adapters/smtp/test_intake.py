@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp import intake as intake_module
-from adapters.smtp.door import Mail
-from adapters.smtp.intake import Intake
-from adapters.smtp.wishes import wish_of
+from adapters.smtp.receiving import intake as intake_module
+from adapters.smtp.receiving.door import Mail
+from adapters.smtp.receiving.intake import Intake
+from adapters.smtp.receiving.wishes import wish_of
 from adapters.storage.store import SqlStore
 from gateway.domain.mail.campaigns import Result
 from gateway.domain.mail.tokens import TRIAL, Named, sealed, stop_address, verp

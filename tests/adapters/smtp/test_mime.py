@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp import charsets
-from adapters.smtp.mime import Compiled, Identity, Letter, compile_content
-from gateway.domain.mail.content import Attachment, Charset, Content
-from gateway.domain.mail.display import Display
+from adapters.smtp.composing import charsets
+from adapters.smtp.composing.mime import Compiled, Identity, Letter, compile_content
+from gateway.domain.mail.message.content import Attachment, Charset, Content
+from gateway.domain.mail.message.display import Display
 from gateway.errors import Refusal, Refused
 
 SHOWN = Display("株式会社Acme", "東京都千代田区1-1", "info@acme.example")

@@ -16,12 +16,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adapters.smtp.dkim import Signer
-from adapters.smtp.mime import Identity, Letter, compile_content
-from adapters.smtp.press import BATCH, Press
-from adapters.smtp.pressing import MOST_JOBS, ComposeFailure, PressJob, Signing, serve
-from gateway.domain.mail.content import Attachment, Content
-from gateway.domain.mail.display import Display
+from adapters.smtp.composing.dkim import Signer
+from adapters.smtp.composing.mime import Identity, Letter, compile_content
+from adapters.smtp.composing.press import BATCH, Press
+from adapters.smtp.composing.pressing import MOST_JOBS, ComposeFailure, PressJob, Signing, serve
+from gateway.domain.mail.message.content import Attachment, Content
+from gateway.domain.mail.message.display import Display
 from gateway.errors import Misconfigured, Transient, Trouble
 from tests.support.stores import PATIENCE, on_a_loop
 
@@ -201,7 +201,7 @@ async def test_keys_are_on_no_command_line_and_in_no_text() -> None:
 def test_a_process_loads_little() -> None:
     """No event loop, no web server, no database: it starts quickly and stays small."""
     code = (
-        "import adapters.smtp.pressing, sys; "
+        "import adapters.smtp.composing.pressing, sys; "
         "print(*{'aiohttp', 'asyncio', 'sqlalchemy', 'gateway.main', 'uvloop'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.smtp.envelopes import Envelope
-from adapters.smtp.relay import Relay
-from adapters.smtp.settings import RelayConfig, Seconds, Tls
+from adapters.smtp.delivery.envelopes import Envelope
+from adapters.smtp.delivery.relay import Relay
+from adapters.smtp.delivery.settings import RelayConfig, Seconds, Tls
 from adapters.smtp.simulator import Habits, Rule, Sink
 from gateway.domain.mail.answers import Answer
 from tests.adapters.smtp.relay_world import (

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.smtp.guard import AGE_SECONDS, FRESH_SECONDS, Guard
-from adapters.smtp.lanes import Lanes, Ready
-from adapters.smtp.recall import KEPT_SECONDS, Recall
+from adapters.smtp.sending.guard import AGE_SECONDS, FRESH_SECONDS, Guard
+from adapters.smtp.sending.lanes import Lanes, Ready
+from adapters.smtp.sending.recall import KEPT_SECONDS, Recall
 from gateway.domain.effects import NEVER
 from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.campaigns import Campaign, Letter

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from adapters.smtp.guard import Guard
-from adapters.smtp.recall import Recall
-from adapters.smtp.sender import MOST_BYTES, Process, Sender
+from adapters.smtp.sending.guard import Guard
+from adapters.smtp.sending.recall import Recall
+from adapters.smtp.sending.sender import MOST_BYTES, Process, Sender
 from gateway.domain.mail.campaigns import Campaign, Letter
 from gateway.domain.mail.lists import MailList
 from gateway.domain.values import SECOND
 from gateway.errors import Transient, Trouble
-from gateway.usecases.mail_sending import Given, Lost, Round
+from gateway.usecases.mail.sending import Given, Lost, Round
 from tests.support.stores import PATIENCE
 
 NOW = 1_795_057_200 * SECOND  # 12:00 in Tokyo

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.smtp.answers import MOST_LINE, MOST_LINES, Replies, Reply, answered, cleaned
-from adapters.smtp.envelopes import fault_of, stuffed
-from adapters.smtp.opening import Unopened, open_session
-from adapters.smtp.settings import Seconds
+from adapters.smtp.delivery.answers import MOST_LINE, MOST_LINES, Replies, Reply, answered, cleaned
+from adapters.smtp.delivery.envelopes import fault_of, stuffed
+from adapters.smtp.delivery.opening import Unopened, open_session
+from adapters.smtp.delivery.settings import Seconds
 from adapters.smtp.simulator import Habits, Rule, Sink
 from gateway.domain.mail.answers import MOST_TEXT
 from tests.adapters.smtp.relay_world import Letters, Scripted, config, letter, sent

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from adapters.smtp.envelopes import Envelope
-from adapters.smtp.wire import Wire
+from adapters.smtp.delivery.envelopes import Envelope
+from adapters.smtp.delivery.wire import Wire
 from gateway.domain.mail.answers import Answer
 from tests.adapters.smtp.relay_world import Letters
 

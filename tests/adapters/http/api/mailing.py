@@ -8,18 +8,18 @@ import msgspec
 
 from gateway.domain.mail.campaigns import Campaign, State
 from gateway.domain.mail.consent import Stated
-from gateway.domain.mail.content import Content
-from gateway.domain.mail.imports import Import
+from gateway.domain.mail.importing.imports import Import
+from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.segments import MailSegment
 from gateway.domain.values import EVERYBODY, Seed
-from gateway.main.mail_files import ImportFiles
-from gateway.main.mail_keys import MailKeys
+from gateway.main.mail.files import ImportFiles
+from gateway.main.mail.keys import MailKeys
 from gateway.ports import Transaction
-from gateway.usecases.campaigns import NewCampaign, Plan, create
-from gateway.usecases.mail_imports import Begin, begin
-from gateway.usecases.mail_lists import Add, add
-from gateway.usecases.mail_standing import Checked, Confirm, confirm, keep_check
+from gateway.usecases.mail.campaigns import NewCampaign, Plan, create
+from gateway.usecases.mail.imports import Begin, begin
+from gateway.usecases.mail.lists import Add, add
+from gateway.usecases.mail.standing import Checked, Confirm, confirm, keep_check
 from tests.adapters.http.api.world import World
 from tests.support.mail_lists import NEWS
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.mail import content as content_module
 from gateway.domain.mail.addresses import without_addresses
 from gateway.domain.mail.campaigns import Campaign, Result
+from gateway.domain.mail.message import content as content_module
 from gateway.domain.values import EVERYBODY
-from gateway.main.mail_api import part
-from gateway.main.mail_keys import MailKeys
+from gateway.main.mail.api import part
+from gateway.main.mail.keys import MailKeys
 from gateway.ports import Transaction
-from gateway.ports.campaigns import Bounce
+from gateway.ports.mail.campaigns import Bounce
 from tests.adapters.http.api.mailing import (
     PLAN,
     POSTPAID,

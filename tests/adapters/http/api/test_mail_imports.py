@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from adapters.http.api.mail_imports import MOST_BYTES
-from gateway.domain.mail.csvfile import MOST_IN_A_ROW
+from adapters.http.api.mail.imports import MOST_BYTES
+from gateway.domain.mail.importing.csvfile import MOST_IN_A_ROW
 from gateway.domain.mail.lists import MailList
-from gateway.main.mail_api import part
-from gateway.main.mail_files import MOST_WAITING
-from gateway.main.mail_keys import MailKeys
-from gateway.usecases.mail_imports import AT_ONCE
+from gateway.main.mail.api import part
+from gateway.main.mail.files import MOST_WAITING
+from gateway.main.mail.keys import MailKeys
+from gateway.usecases.mail.imports import AT_ONCE
 from tests.adapters.http.api.mailing import PREPAID, files, given_lists, until_idle
 from tests.adapters.http.api.world import Answered, World
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.main.mail_api import part
-from gateway.main.mail_keys import MailKeys
-from gateway.ports.mail_pages import Recalls
+from gateway.main.mail.api import part
+from gateway.main.mail.keys import MailKeys
+from gateway.ports.mail.pages import Recalls
 from tests.adapters.http.api.mailing import (
     CONSENT,
     POSTPAID,

@@ -24,9 +24,10 @@ from gateway.domain.calls import Event
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import Ids
-from gateway.main import line, mail_api
+from gateway.main import line
 from gateway.main.api import api_routes
-from gateway.main.mail_keys import MailKeys
+from gateway.main.mail import api as mail_api
+from gateway.main.mail.keys import MailKeys
 from gateway.main.parts import Deps
 from gateway.ports import UseCase
 from gateway.usecases import access

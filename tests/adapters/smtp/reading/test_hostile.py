@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.smtp.reading import mails_in, read
 from adapters.smtp.reading.mime import DEPTH, FIELDS, PARTS, SIZE, TEXT, characters, take_apart
-from gateway.domain.mail.bounces import HARD
+from gateway.domain.mail.returns.bounces import HARD
 from tests.adapters.smtp.reading.manners import MANNERS, REPLIES, report
 
 HEAD = b"From: MAILER-DAEMON@x.example\r\nSubject: failure notice\r\n"

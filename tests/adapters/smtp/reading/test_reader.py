@@ -6,7 +6,7 @@ import quopri
 import pytest
 
 from adapters.smtp.reading import mails_in, read
-from gateway.domain.mail.bounces import HARD, Reading
+from gateway.domain.mail.returns.bounces import HARD, Reading
 from tests.adapters.smtp.reading.manners import (
     MANNERS,
     REPLIES,

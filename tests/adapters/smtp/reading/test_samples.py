@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from adapters.smtp.reading import mails_in, read
-from gateway.domain.mail.bounces import Reading
+from gateway.domain.mail.returns.bounces import Reading
 
 SAMPLES = Path(__file__).parents[5] / "shared" / "samples" / "bounces"
 

@@ -1,0 +1,1 @@
+"""Bulk mail in the API."""

@@ -1,0 +1,1 @@
+"""Mails are made: bodies, headers, links, signatures, in processes of their own."""

@@ -1,0 +1,1 @@
+"""The server side of SMTP: bounces, complaints, stops and sign-ups."""

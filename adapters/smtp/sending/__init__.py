@@ -1,0 +1,1 @@
+"""Letters of campaigns, from the claim to the result."""

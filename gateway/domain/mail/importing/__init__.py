@@ -1,0 +1,1 @@
+"""Recipients out of a CSV file."""

@@ -1,0 +1,1 @@
+"""What a mail says: templates, contents, and what the law wants shown."""

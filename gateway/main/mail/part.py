@@ -1,0 +1,111 @@
+"""Bulk mail: what sends it, what counts it, and what clears it away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.smtp.sending.recall import Recall
+from adapters.storage.mail.reader import MailReader
+from gateway.config import Smtp
+from gateway.domain.hours import TOKYO
+from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.mail.signups import KEPT_SECONDS
+from gateway.domain.values import EVERYBODY, SECOND, moment
+from gateway.main.chores import Pace, clean_up
+from gateway.main.mail.keys import MailKeys
+from gateway.main.mail.sending import Outgoing, sending
+from gateway.main.parts import Chore, Deps, Part
+from gateway.usecases.mail import rights as mail_rights
+from gateway.usecases.mail import sending as mail_sending
+from metrics.exposition import Metrics
+
+_DAY = 86_400 * SECOND
+_SIZES_SECONDS = 15
+_IMPORT_DAYS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """Bulk mail, while it is open."""
+
+    part: Part
+    keys: MailKeys
+    recall: Recall
+    """Whoever stops somebody notes it here before they are answered."""
+    changed: Callable[[Campaign], object]
+    """Whoever pauses, resumes or cancels a campaign tells it here before they are answered."""
+
+
+@asynccontextmanager
+async def mail(deps: Deps, config: Smtp, metrics: Metrics) -> AsyncIterator[Mail]:
+    """Bulk mail, open for as long as the daemon runs."""
+    keys = MailKeys(deps.store)
+    async with sending(deps, config, keys) as out:
+        _gauges(metrics, out)
+        chores = {
+            **out.chores,
+            "mail-sizes": _counting(deps, metrics),
+            "mail-retention": _forgetting(deps),
+        }
+        part = Part(chores=chores, handlers=out.singles.handlers)
+        yield Mail(part=part, keys=keys, recall=out.recall, changed=out.sender.changed)
+
+
+def _gauges(metrics: Metrics, out: Outgoing) -> None:
+    metrics.gauge("mail_in_hand", lambda: out.sender.in_hand)
+    metrics.gauge(
+        "mail_relay_failures",
+        lambda: {name: relay.failures for name, relay in out.relays.items()},
+    )
+
+
+def _counting(deps: Deps, metrics: Metrics) -> Chore:
+    """How many addresses each advertiser may mail."""
+    reader = MailReader(deps.database.dialect)
+
+    async def chore() -> None:
+        month = moment(deps.clock()).astimezone(TOKYO).strftime("%Y-%m")
+        sizes = await deps.store.read(reader.sizes, EVERYBODY, month)
+        counts: Counter[str] = Counter()
+        for (advertiser, _), (now, _) in sizes.items():
+            counts[advertiser] += now
+        for advertiser, count in counts.items():
+            metrics.advertisers.put(advertiser, count, "mail_recipients")
+        await asyncio.sleep(_SIZES_SECONDS)
+
+    return chore
+
+
+def overdue(now: int, consent_days: int) -> list[mail_rights.Forget]:
+    """What has passed its time at ``now``, of what people said and asked for."""
+    return [
+        mail_rights.Forget("consents", now - consent_days * _DAY),
+        mail_rights.Forget("suppressions", now),
+        mail_rights.Forget("signups", now - KEPT_SECONDS * SECOND),
+        mail_rights.Forget("imports", now - _IMPORT_DAYS * _DAY),
+    ]
+
+
+def _forgetting(deps: Deps) -> Chore:
+    pace = Pace(deps.clock)
+    days = deps.config.retention
+
+    async def chore() -> None:
+        await asyncio.sleep(60)
+        if not pace.is_even:
+            return
+        now = deps.clock()
+        await clean_up(
+            deps.store,
+            [
+                *(
+                    (mail_sending.forget, mail_sending.Forget(what, now - days.mail_days * _DAY))
+                    for what in ("sends", "bounces")
+                ),
+                *((mail_rights.forget, job) for job in overdue(now, days.mail_consent_days)),
+            ],
+        )
+
+    return chore

@@ -1,0 +1,1 @@
+"""What bulk mail needs of the store."""

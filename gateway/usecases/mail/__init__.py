@@ -1,0 +1,1 @@
+"""Bulk mail: one verb each."""

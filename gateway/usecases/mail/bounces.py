@@ -1,0 +1,319 @@
+"""What comes back: bounces are logged, counted and held against addresses; complaints stop."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from gateway.domain.mail.addresses import without_addresses
+from gateway.domain.mail.campaigns import IN_DOUBT, Campaign, Result, SendState, moved
+from gateway.domain.mail.outcomes import status_in
+from gateway.domain.mail.recipients import Suppression
+from gateway.domain.mail.returns.bounces import COUNTS, HARD, BounceClass, Reading
+from gateway.domain.mail.tokens import Keys, Named
+from gateway.domain.values import EVERYBODY, Counted, Draw, Seed, nth_id
+from gateway.ports import Fact, Transaction
+from gateway.ports.mail.campaigns import Bounce, Send
+from gateway.usecases.mail.stops import Stop, stop
+from gateway.usecases.mail.strikes import strike
+
+IDS_A_REPORT = 4
+"""So many ids a report may need."""
+
+UNWRITABLE: Literal["unwritable"] = "unwritable"
+"""The class of a mail that could not be made: a value of its recipient is missing or unfit. It is a
+failure, and no bounce."""
+
+LEAST_TRIED = 50
+"""Of fewer mails a share says nothing: no campaign is paused by itself before."""
+
+_MAY_HAVE_GONE = frozenset[SendState](("attempting", "held", "queued", "deferred"))
+"""States of a mail of which a copy may be out: what was held may be let go once more."""
+
+_FAILED_UNWRITABLE = f"failed:{UNWRITABLE}"
+_ACCEPTED = "unwritable:accepted"
+"""The figure of those that a person knew of when they resumed a campaign."""
+
+_replace = msgspec.structs.replace
+
+
+class Came(msgspec.Struct, frozen=True):
+    """A report about one mail of ours, whose tag was found true."""
+
+    named: Named
+    reading: Reading
+    at: int
+    source: Literal["report", "text", "complaint"]
+    seed: Seed
+    """With :data:`IDS_A_REPORT` ids."""
+    keys: Keys
+
+
+class Took(msgspec.Struct, frozen=True):
+    """What came of a report."""
+
+    counted: bool
+    """Whether it is the first of its kind about this mail."""
+    suppressions: tuple[Suppression, ...] = ()
+    """Who is not mailed any more; senders must hear of it at once."""
+    paused: int = 0
+    """The campaign that was paused for its bounces."""
+
+
+NOTHING = Took(counted=False)
+
+
+def came(tx: Transaction, report: Came) -> tuple[Took, Sequence[Fact]]:
+    """Take a report in. A second one of its kind about the same mail changes nothing.
+
+    The tag says whose mail it was, whatever address the report names: it may have been forwarded.
+    """
+    reading = report.reading
+    if reading.bounce_class == "not_a_bounce" or reading.action in ("delivered", "relayed"):
+        return NOTHING, ()
+    if not report.named.campaign:
+        return _of_signup(tx, report)
+    campaign = tx.campaigns.find(EVERYBODY, report.named.campaign)
+    send = tx.campaigns.lookups.one(EVERYBODY, report.named.campaign, report.named.recipient)
+    if campaign is None or send is None:
+        return NOTHING, ()  # its retention is over
+    if reading.bounce_class == "complaint":
+        return _complained(tx, campaign, report)
+    if reading.action != "failed":
+        return _delayed(tx, campaign, report)
+    return _bounced(tx, campaign, send, report)
+
+
+def _bounced(
+    tx: Transaction, campaign: Campaign, send: Send, report: Came
+) -> tuple[Took, Sequence[Fact]]:
+    reading, named, draw = report.reading, report.named, report.seed.draw()
+    if send.state in _MAY_HAVE_GONE or send.bounce_class == IN_DOUBT:
+        # It was in doubt whether it went. What bounces did, and it does not go once more.
+        arrived = Result(named.campaign, named.recipient, "sent", report.at)
+        tx.campaigns.sends.settle(EVERYBODY, (arrived,))
+    if not tx.campaigns.bounces.mark(
+        EVERYBODY, named.campaign, named.recipient, reading.bounce_class
+    ):
+        return NOTHING, ()
+    _log(tx, campaign, report, draw)
+    tx.campaigns.figures.add(EVERYBODY, campaign.id, {f"bounced:{reading.bounce_class}": 1})
+    facts: list[Fact] = [counted(campaign.advertiser, reading.bounce_class)]
+    suppressions: Sequence[Suppression] = ()
+    if reading.strikes:
+        hard = frozenset((named.recipient,) if reading.hard else ())
+        suppressions = strike(tx, campaign, (named.recipient,), hard, report.at, draw)
+    campaign, paused = watch_share(tx, campaign)
+    facts += paused
+    return Took(True, tuple(suppressions), campaign.id if paused else 0), facts
+
+
+def _complained(tx: Transaction, campaign: Campaign, report: Came) -> tuple[Took, Sequence[Fact]]:
+    named = report.named
+    is_first = tx.campaigns.figures.responded(
+        EVERYBODY, named.campaign, named.recipient, "complaint", report.at
+    )
+    facts: list[Fact] = []
+    if is_first:
+        _log(tx, campaign, report, report.seed.draw())
+        tx.campaigns.figures.add(EVERYBODY, campaign.id, {"complaint": 1})
+        facts.append(counted(campaign.advertiser, "complaint"))
+    suppressions, told = _stop(tx, report)
+    return Took(is_first, suppressions), [*facts, *told]
+
+
+def _delayed(tx: Transaction, campaign: Campaign, report: Came) -> tuple[Took, Sequence[Fact]]:
+    """A relay of ours goes on trying: it is logged once, and held against nobody."""
+    named = report.named
+    if not tx.campaigns.figures.responded(
+        EVERYBODY, named.campaign, named.recipient, "delayed", report.at
+    ):
+        return NOTHING, ()
+    _log(tx, campaign, report, report.seed.draw())
+    return Took(counted=True), ()
+
+
+def _of_signup(tx: Transaction, report: Came) -> tuple[Took, Sequence[Fact]]:
+    """The mail that asks for a sign-up's confirmation came back: nobody is there to confirm it. Or
+    somebody complained of it, who is not mailed any more.
+    """
+    signup = tx.mail.entrance.signups.find(EVERYBODY, report.named.recipient)
+    reading = report.reading
+    if signup is not None and reading.bounce_class == "complaint":
+        whose = tx.mail.suppressions.of(EVERYBODY, signup.advertiser, (signup.hash,))
+        is_first = not any(
+            each.source == "complaint" and each.covers(signup.list, "", report.at)
+            for each in whose.get(signup.hash, ())
+        )
+        suppressions, told = _stop(tx, report)
+        facts = [counted(signup.advertiser, "complaint")] if is_first else []
+        return Took(is_first, suppressions), [*facts, *told]
+    if signup is None or signup.state != "waiting" or reading.action != "failed":
+        return NOTHING, ()
+    tx.mail.entrance.signups.settle(EVERYBODY, signup.id, "dropped")
+    return Took(counted=True), [counted(signup.advertiser, reading.bounce_class)]
+
+
+# --- what the sender's own failures share with those that come back ---
+
+
+def refused(
+    tx: Transaction, campaign: Campaign, results: Sequence[Result], draw: Draw
+) -> tuple[Sequence[Suppression], Sequence[Fact]]:
+    """Log, count and strike for mails that a server refused for good while we spoke to it; takes
+    two ids a result.
+    """
+    amounts: dict[str, int] = {}
+    hard: list[int] = []
+    soft: list[int] = []
+    facts: list[Fact] = []
+    for result in results:
+        class_ = result.bounce_class or "other"
+        amounts[f"failed:{class_}"] = amounts.get(f"failed:{class_}", 0) + 1
+        tx.campaigns.bounces.add(EVERYBODY, _row_of(campaign, result, draw))
+        if class_ in COUNTS:
+            (hard if class_ in HARD else soft).append(result.recipient)
+        facts.append(counted(campaign.advertiser, class_))
+    if amounts:
+        tx.campaigns.figures.add(EVERYBODY, campaign.id, amounts)
+    at = max((result.at for result in results), default=0)
+    return strike(tx, campaign, (*hard, *soft), frozenset(hard), at, draw), facts
+
+
+def share_of(figures: Mapping[str, int]) -> tuple[int, int]:
+    """Of how many mails it is known whether they were taken, and how many of them failed or came
+    back; what could not be made is neither.
+    """
+    unwritable = figures.get(_FAILED_UNWRITABLE, 0)
+    tried = figures.get("sent", 0) + figures.get("failed", 0) - unwritable
+    bad = sum(
+        amount for name, amount in figures.items() if name.startswith(("bounced:", "failed:"))
+    )
+    return tried, bad - unwritable
+
+
+def unwritable_of(figures: Mapping[str, int]) -> tuple[int, int]:
+    """Of how many mails it is known whether they could be made and were taken, and how many could
+    not be made, apart from those that a person accepted.
+    """
+    known = figures.get("sent", 0) + figures.get("failed", 0)
+    return known, figures.get(_FAILED_UNWRITABLE, 0) - figures.get(_ACCEPTED, 0)
+
+
+def accept_unwritable(tx: Transaction, campaign: Campaign) -> None:
+    """A person knows how many mails of a campaign could not be made, and lets it go on: they
+    do not count towards the share that pauses it.
+    """
+    figures = tx.campaigns.figures
+    _, bad = unwritable_of(figures.of(EVERYBODY, campaign.id))
+    figures.add(EVERYBODY, campaign.id, {_ACCEPTED: bad})
+
+
+def watch_share(tx: Transaction, campaign: Campaign) -> tuple[Campaign, Sequence[Fact]]:
+    """Pause a campaign of which too much comes back, or cannot be made; what it is then, and the
+    alarm if so.
+    """
+    if campaign.state not in ("fixing", "sending"):
+        return campaign, ()
+    figures = tx.campaigns.figures.of(EVERYBODY, campaign.id)
+    if _is_too_much(share_of(figures), campaign):
+        return _paused(tx, campaign, "bounces")
+    if _is_too_much(unwritable_of(figures), campaign):
+        return _paused(tx, campaign, UNWRITABLE)
+    return campaign, ()
+
+
+def _is_too_much(share: tuple[int, int], campaign: Campaign) -> bool:
+    tried, bad = share
+    return tried >= LEAST_TRIED and bad * 100 > tried * campaign.pause_percent
+
+
+def _paused(
+    tx: Transaction, campaign: Campaign, reason: Literal["bounces", "unwritable"]
+) -> tuple[Campaign, Sequence[Fact]]:
+    # Still due: what went is noted.
+    campaign = _replace(campaign, state=moved(campaign.state, "pause"), reason=reason)
+    tx.campaigns.save(EVERYBODY, campaign)
+    results: dict[str, CampaignResult] = {
+        "bounces": "paused_for_bounces",
+        UNWRITABLE: "paused_for_unwritable",
+    }
+    return campaign, (campaign_counted(campaign.advertiser, results[reason]),)
+
+
+def counted(advertiser: str, class_: BounceClass | str) -> Counted:
+    """A fact of the metric ``mail_bounces_total``."""
+    return Counted(advertiser, "mail_bounces_total", (class_,))
+
+
+CampaignResult = Literal[
+    "done",
+    "canceled",
+    "paused_for_bounces",
+    "paused_for_unwritable",
+    "paused_for_fault",
+    "paused_for_check",
+]
+
+
+def campaign_counted(advertiser: str, result: CampaignResult) -> Counted:
+    """A fact of the metric ``mail_campaigns_total``."""
+    return Counted(advertiser, "mail_campaigns_total", (result,))
+
+
+# --- rows ---
+
+
+def _log(tx: Transaction, campaign: Campaign, report: Came, draw: Draw) -> None:
+    reading, whose = report.reading, report.named.recipient
+    known = tx.mail.recipients.get(EVERYBODY, (whose,)).get(whose)
+    tx.campaigns.bounces.add(
+        EVERYBODY,
+        Bounce(
+            id=draw.id(),
+            advertiser=campaign.advertiser,
+            list=campaign.list,
+            campaign=campaign.id,
+            recipient=whose,
+            at=report.at,
+            source=report.source,
+            bounce_class=reading.bounce_class,
+            action=reading.action,
+            code=reading.reply,
+            status=reading.status,
+            text=without_addresses(reading.text, reading.address, known.address if known else ""),
+        ),
+    )
+
+
+def _row_of(campaign: Campaign, result: Result, draw: Draw) -> Bounce:
+    return Bounce(
+        id=draw.id(),
+        advertiser=campaign.advertiser,
+        list=campaign.list,
+        campaign=campaign.id,
+        recipient=result.recipient,
+        at=result.at,
+        source="smtp",
+        bounce_class=result.bounce_class or "other",
+        action="failed",
+        code=result.code,
+        status=status_in(result.text),
+        text=result.text,
+    )
+
+
+def _stop(tx: Transaction, report: Came) -> tuple[tuple[Suppression, ...], Sequence[Fact]]:
+    """Whoever complains is not mailed any more, whether they complained before or not."""
+    seed = Seed(nth_id(report.seed.first_id, 1), 1, report.seed.secret)  # the first is the log's
+    named = report.named
+    wish = Stop(
+        "complaint",
+        report.at,
+        seed,
+        report.keys,
+        recipient=named.recipient,
+        campaign=named.campaign,
+    )
+    stopped, facts = stop(tx, wish)
+    return stopped.suppressions, facts
