@@ -34,7 +34,7 @@ run: .venv ## the daemon on ./config.toml
 
 test: .venv ## the whole test suite, PostgreSQL included; ARGS='-k calls'
 	@$(BIN)/python -m tests.support.postgres || $(PIP) --require-hashes -r requirements-postgres.lock
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --maxschedchunk 1 $(ARGS)
 
 unit: .venv ## the tests that need no PostgreSQL and start no process
 	@$(BIN)/pytest -m 'not postgres and not process and not slow' $(ARGS)

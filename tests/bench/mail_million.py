@@ -15,7 +15,7 @@ from tests.bench.mail_sinks import smtp_sink
 from tests.bench.mail_world import World
 from tests.bench.rows import Holds, Line, Settings, judged
 from tests.bench.servers import Server
-from tests.support.postfix import free_port
+from tests.support.ports import free_port
 
 MILLION = 1_000_000
 

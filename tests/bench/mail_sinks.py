@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.servers import ROOT
-from tests.support.postfix import free_port
+from tests.support.ports import free_port
 
 _PATIENCE = 30.0
 _WHERE = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"

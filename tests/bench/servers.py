@@ -28,6 +28,7 @@ from gateway.domain.values import EVERYBODY, Ids
 from gateway.main.store import connected
 from gateway.usecases.provisioning import difference
 from tests.bench.traffic import ACCOUNT, FRIENDS, PUBLIC_URL, SECRET, TOKEN, shop, user
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CORES = sorted(os.sched_getaffinity(0))
@@ -208,7 +209,7 @@ def gateway(
 @contextmanager
 def bare(folder: Path) -> Iterator[Server]:
     """The bare handler of :mod:`tests.bench.bare`."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "tests.bench.bare", str(port)]
     with _running(command, folder / "bare.log", _listening(port)) as server:
         yield server
@@ -227,7 +228,7 @@ def express(folder: Path) -> Iterator[Server]:
     database = home / "peer.db"
     for file in home.glob("peer.db*"):
         file.unlink()
-    port = _free_port()
+    port = free_port()
     command = ["node", str(home / "server.js"), str(port), str(database), PUBLIC_URL, TOKEN]
     with _running(command, home / "node.log", _listening(port)) as server:
         yield server
@@ -281,9 +282,3 @@ def _listening(port: int) -> Callable[[float, int], Server | None]:
         return Server(pid, port, time.perf_counter() - began)
 
     return ready
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

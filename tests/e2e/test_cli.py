@@ -20,7 +20,8 @@ from gateway.cli import main
 from gateway.usecases.calls import Incoming
 from tests.adapters.twilio.forms import CALL, CALLER, TARGET, VOICE
 from tests.e2e.conftest import NewDaemon
-from tests.support.daemon import NUMBERS, PROVISIONING, TOKEN, Daemon, free_port, wait_for
+from tests.support.daemon import NUMBERS, PROVISIONING, TOKEN, Daemon, wait_for
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

@@ -17,8 +17,9 @@ from adapters.line.simulator import Channel, Platform, signature
 from tests.adapters.twilio.forms import VOICE
 from tests.e2e.conftest import NewDaemon
 from tests.e2e.test_refusals import everything, reason
-from tests.support.daemon import Answered, Daemon, free_port, wait_for
+from tests.support.daemon import Answered, Daemon, wait_for
 from tests.support.line_daemon import WatchedPlatform, know, platform_of, post, provisioning
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

@@ -16,8 +16,9 @@ from gateway.domain.values import EVERYBODY, first_id
 from gateway.main.store import connected
 from tests.e2e.conftest import NewDaemon
 from tests.e2e.test_cli import complaints, done
-from tests.support.daemon import PROVISIONING, Daemon, free_port
+from tests.support.daemon import PROVISIONING, Daemon
 from tests.support.line_daemon import platform_of, provisioning
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

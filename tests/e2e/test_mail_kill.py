@@ -14,15 +14,16 @@ import pytest
 from adapters.smtp.simulator import Habits, MailWorld, Rule, Shares
 from gateway.domain.mail.tokens import Keys, Named, sealed
 from tests.e2e.test_cli import done
-from tests.support.daemon import PATIENCE, Daemon, free_port, measured, wait_for
+from tests.support.daemon import PATIENCE, Daemon, measured, wait_for
 from tests.support.mail_daemon import MailDaemon
 from tests.support.mail_tap import Instant, Tap
 from tests.support.mail_truth import Api, MailTruth, Which
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
-KILLS = {"sqlite": 20, "postgresql": 4}
-RECIPIENTS = {"sqlite": 1_500, "postgresql": 600}
+KILLS = 20
+RECIPIENTS = 1_500
 CAMPAIGNS = 2
 CONNECTIONS = 6
 DOMAINS = 40
@@ -53,8 +54,7 @@ def test_nobody_is_skipped_doubled_or_mailed_after_a_stop(on_each_store: Daemon)
     after its recipient's stop was answered; each report that was taken is logged once; and what is
     in doubt is counted and shown.
     """
-    kind = "sqlite" if "sqlite" in on_each_store.settings().storage.url else "postgresql"
-    asyncio.run(_play(on_each_store, KILLS[kind], RECIPIENTS[kind]))
+    asyncio.run(_play(on_each_store, KILLS, RECIPIENTS))
 
 
 async def _play(daemon: Daemon, kills: int, recipients: int) -> None:

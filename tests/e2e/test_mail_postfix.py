@@ -1,15 +1,15 @@
 """The daemon delivers through a real Postfix, and reads the reports that Postfix itself writes."""
 
 import asyncio
-from pathlib import Path
 
 import dkim  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
 from adapters.smtp.simulator import Habits, MailWorld, Rule
 from tests.e2e.conftest import NewDaemon
-from tests.support.daemon import Daemon, free_port, wait_for
+from tests.support.daemon import Daemon, wait_for
 from tests.support.mail_daemon import BOUNCES, SENDER_DOMAIN, MailDaemon, signer
+from tests.support.ports import free_port
 from tests.support.postfix import MISSING, postfix
 
 pytestmark = [
@@ -30,20 +30,18 @@ HABITS = Habits(
 )
 
 
-def test_a_campaign_passes_a_real_postfix_and_its_bounces_are_read(
-    new_daemon: NewDaemon, tmp_path: Path
-) -> None:
+def test_a_campaign_passes_a_real_postfix_and_its_bounces_are_read(new_daemon: NewDaemon) -> None:
     """Everybody who is there gets their mail once, with a signature that another implementation
     finds good behind Postfix; of the others Postfix reports, each report names its mail by the
     keyed tag, and what it says is read.
     """
-    asyncio.run(_play(new_daemon(), tmp_path / "postfix"))
+    asyncio.run(_play(new_daemon()))
 
 
-async def _play(daemon: Daemon, folder: Path) -> None:
+async def _play(daemon: Daemon) -> None:
     inbound = free_port()
     async with MailWorld(HABITS) as world:
-        with postfix(folder, world.port, {BOUNCES: inbound}) as port:
+        with postfix(world.port, {BOUNCES: inbound}) as port:
             mail = MailDaemon(daemon, port, inbound)
             await asyncio.to_thread(_deliver, mail)
     for address in HERE:

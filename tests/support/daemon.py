@@ -3,11 +3,9 @@
 import http.client
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -31,6 +29,7 @@ from gateway import main as wiring
 from gateway import provisioning
 from gateway.usecases.provisioning import difference
 from tests.adapters.twilio.forms import PUBLIC_URL, sign
+from tests.support.ports import free_port
 
 R = TypeVar("R")
 
@@ -362,20 +361,3 @@ def while_we_live() -> list[str]:
     """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A free loopback port below the ephemeral ones, so that it stays free over a restart."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in _given:
-            _given.add(port)
-            return port

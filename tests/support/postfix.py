@@ -1,7 +1,8 @@
 """A private Postfix on loopback: it takes mail on one port and hands all of it to another.
 
 It runs from a folder of its own, as Postfix itself does in its foreground mode; nothing of the
-machine's own mail is touched. Its master has to be root.
+machine's own mail is touched. Its master has to be root, its children are not: the folder lies
+where they reach it, beside those of pytest, which are for their owner alone.
 """
 
 import contextlib
@@ -9,10 +10,12 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.stores import PATIENCE
 
 POSTFIX = "/usr/sbin/postfix"
@@ -44,25 +47,23 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-def free_port() -> int:
-    """A port of loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
-def postfix(folder: Path, next_port: int, routes: Mapping[str, int] | None = None) -> Iterator[int]:
+def postfix(next_port: int, routes: Mapping[str, int] | None = None) -> Iterator[int]:
     """Run one that relays everything to ``next_port``, and its bounces too, but for what goes to
     the domains of ``routes``, which have ports of their own; yields its port.
     """
+    with tempfile.TemporaryDirectory(prefix="postfix-") as folder:
+        Path(folder).chmod(0o755)
+        with _running(Path(folder), next_port, routes or {}) as port:
+            yield port
+
+
+@contextlib.contextmanager
+def _running(folder: Path, next_port: int, routes: Mapping[str, int]) -> Iterator[int]:
     port = free_port()
     conf, queue, data = folder / "conf", folder / "queue", folder / "data"
     for each in (conf, queue, data):
-        each.mkdir(parents=True)
-    for parent in (folder, *folder.parents):  # its children are not root
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+        each.mkdir()
     shutil.chown(data, "postfix")
     settings = {
         "compatibility_level": "3.6",
@@ -106,9 +107,10 @@ def postfix(folder: Path, next_port: int, routes: Mapping[str, int] | None = Non
         yield port
     finally:
         # The master has left the session that it was started in: its own command ends it.
-        subprocess.run(
-            [POSTFIX, "-c", str(conf), "stop"], check=True, env=quiet, capture_output=True
-        )
+        if process.poll() is None:
+            subprocess.run(
+                [POSTFIX, "-c", str(conf), "stop"], check=True, env=quiet, capture_output=True
+            )
         process.wait(PATIENCE)
 
 

@@ -8,12 +8,10 @@ import contextlib
 import importlib.util
 import os
 import pwd
-import random
 import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +25,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+
+from tests.support.ports import free_port
 
 OLDEST = 15
 """The oldest PostgreSQL that the gateway supports."""
@@ -143,7 +143,7 @@ class PostgresServer:
             )
         # Not in pytest's folders: those are closed to the user that root lends.
         self._folder = folder = Path(tempfile.mkdtemp(prefix="tsunagi-postgres-"))
-        self._port = _free_port()
+        self._port = free_port()
         user = _lent_user()
         if user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
@@ -248,22 +248,6 @@ def _environment(folder: Path) -> Mapping[str, str]:
     """The environment without what would steer PostgreSQL or its messages."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return kept | {"HOME": str(folder), "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _free_port() -> int:
-    """A free loopback port below the ephemeral ones.
-
-    While a server is stopped, an ephemeral port could be taken by any outgoing connection, even
-    by a client that tries to reach this very port.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def _children(pid: int) -> list[int]:
