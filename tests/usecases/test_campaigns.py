@@ -1,5 +1,7 @@
 """A campaign begins when it may, reaches whom it is for, and ends when its bounces are in."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -45,7 +47,9 @@ def test_r130_nobody_sends_before_the_law_is_confirmed(sqlite: Engine) -> None:
 
 
 def test_domains_that_are_not_aligned_do_not_send_unless_somebody_says_so(sqlite: Engine) -> None:
-    """A check that is missing, old or unaligned refuses; a person's name overrides the last."""
+    """A check that is missing, old or unaligned refuses; a person's name overrides the last, and
+    stays in the audit when the next one takes its place.
+    """
     desk = CampaignDesk(sqlite)
     draft = desk.create()
     desk.run(mail_standing.confirm, mail_standing.Confirm(EVERYBODY, "me", NEWS.id, desk.now))
@@ -56,6 +60,13 @@ def test_domains_that_are_not_aligned_do_not_send_unless_somebody_says_so(sqlite
         mail_standing.override, Override(EVERYBODY, NEWS.id, "山田 太郎", "me", desk.now)
     )
     assert (check.aligned, check.overridden_by) == (False, "山田 太郎")
+    desk.allow(aligned=False)
+    assert refusal(desk, campaigns.schedule, draft) is Refusal.MAIL_UNALIGNED
+    [(actor, said)] = desk.engine.rows(
+        "SELECT actor, detail FROM audit WHERE action = 'mail.check_overridden'"
+    )
+    assert (actor, json.loads(said)) == ("me", {"by": "山田 太郎"})
+    desk.run(mail_standing.override, Override(EVERYBODY, NEWS.id, "山田 太郎", "me", desk.now))
     assert desk.ask(campaigns.schedule, draft).state == "scheduled"
     desk.now += 8 * DAY
     assert refusal(desk, campaigns.schedule, desk.create()) is Refusal.MAIL_UNCHECKED

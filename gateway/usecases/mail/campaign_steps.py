@@ -1,7 +1,7 @@
 """How campaigns go on by themselves: recipients are written down, and the end is noted.
 
 A campaign goes one step at a time, each in a transaction of its own that leaves it where the next
-one goes on. What sends its mails is ``mail_sending``.
+one goes on. What sends its mails is ``gateway.usecases.mail.sending``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def _step(
     if campaign.state == "scheduled":
         return _begin(tx, campaign, mail_list, now)
     if campaign.state == "fixing":
-        return _fix(tx, campaign, mail_list, now), ()
+        return _fix(tx, campaign, now), ()
     if campaign.state == "sending":
         return _watch(tx, campaign, now), ()
     return _note(tx, campaign, now, None), ()  # it is paused
@@ -79,7 +79,7 @@ def _begin(
 # --- who gets it ---
 
 
-def _fix(tx: Transaction, campaign: Campaign, mail_list: MailList, now: int) -> Campaign:
+def _fix(tx: Transaction, campaign: Campaign, now: int) -> Campaign:
     """Write some recipients down; once it is all of them, the mails may go."""
     if campaign.is_fixed:
         if let_go(tx, campaign.list, now, AT_ONCE):

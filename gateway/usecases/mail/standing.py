@@ -96,7 +96,8 @@ def override(tx: Transaction, wish: Override) -> tuple[MailCheck, Sequence[Fact]
     check = _fresh(tx, mail_list, wish.now)
     check = msgspec.structs.replace(check, overridden_by=name, overridden_at=wish.now)
     tx.campaigns.standing.keep(EVERYBODY, check)
-    _audit(tx, wish.now, wish.actor, mail_list, "mail.check_overridden")
+    # The next check takes the place of this one: who overrode it stays in the audit.
+    _audit(tx, wish.now, wish.actor, mail_list, "mail.check_overridden", by=name)
     return check, ()
 
 
@@ -135,6 +136,8 @@ def _about(mail_list: MailList) -> bytes:
     return hashlib.sha256(msgspec.json.encode(settings)).digest()
 
 
-def _audit(tx: Transaction, now: int, actor: str, mail_list: MailList, action: str) -> None:
+def _audit(
+    tx: Transaction, now: int, actor: str, mail_list: MailList, action: str, **detail: str
+) -> None:
     advertiser = mail_list.advertiser
-    tx.access.audit(EVERYBODY, now, actor, advertiser, action, mail_list.id, {})
+    tx.access.audit(EVERYBODY, now, actor, advertiser, action, mail_list.id, detail)

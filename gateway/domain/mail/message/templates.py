@@ -92,15 +92,6 @@ class Template(msgspec.Struct, frozen=True):
         """Everything that it asks of a recipient."""
         return frozenset(part.name for part in walk(self.parts) if not isinstance(part, str))
 
-    @property
-    def is_fixed(self) -> bool:
-        """Whether it says the same to everybody."""
-        return all(isinstance(part, str) for part in self.parts)
-
-    def lacking(self, values: Mapping[str, str]) -> frozenset[str]:
-        """The slots that this recipient has no value for, and which have no default."""
-        return frozenset(_lacking(self.parts, values))
-
 
 def compile_template(source: str, where: Where) -> Template:
     """Read a template.
@@ -301,13 +292,3 @@ def _fill(
         else:
             has = not is_blank(values.get(part.name))
             _fill(part.then if has else part.otherwise, values, escape, pieces)
-
-
-def _lacking(parts: tuple[Part, ...], values: Mapping[str, str]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, Slot):
-            if part.default is None and is_blank(values.get(part.name)):
-                yield part.name
-        elif isinstance(part, Choice):
-            has = not is_blank(values.get(part.name))
-            yield from _lacking(part.then if has else part.otherwise, values)
