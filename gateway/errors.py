@@ -104,6 +104,9 @@ class Refusal(StrEnum):
     MAIL_UNALIGNED = "mail_unaligned"
     CAMPAIGN_STATE = "campaign_state"
     EXPORT_FORBIDDEN = "export_forbidden"
+    SENDS_HALTED = "sends_halted"
+    TOO_MANY_TRIALS = "too_many_trials"
+    TOO_MANY_PREVIEWS = "too_many_previews"
     # mail that comes in
     MAILBOX_UNKNOWN = "mailbox_unknown"
     TAG_FORGED = "tag_forged"

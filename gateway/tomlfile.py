@@ -146,7 +146,8 @@ def _take_key(
                 return None
             given = key.default
         if type(given) is not key.kind:  # isinstance would take true for a number
-            raise Wrong(f"is not {_KINDS[key.kind]}", f"write {_like(key)}")
+            remedy = "write one, without quotes" if key.kind is bool else f"write {_like(key)}"
+            raise Wrong(f"is not {_KINDS[key.kind]}", remedy)
         if key.each is not None:
             given = [_take_entry(entry, key.each, place(name), folder, problems) for entry in given]
         elif key.keys:

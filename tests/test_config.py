@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.config import SECTIONS, Address, Config, load
 from gateway.errors import Misconfigured
+from tests.support.tls import contexts
 
 ROOT = Path(__file__).parent.parent
 BAD = sorted((Path(__file__).parent / "configs").glob("bad-*.toml"))
@@ -56,6 +57,39 @@ def test_an_empty_file_starts_no_platform(tmp_path: Path) -> None:
     assert config.storage.durability == "full"
     assert config.retention.raw_days == 90
     assert config.log.numbers == "masked"
+
+
+@pytest.mark.parametrize(
+    ("said", "tls"),
+    [
+        ('relay = "relay.example.jp:587"\nusername = "gw"', "required"),
+        ('relays = "192.0.2.1:25"\nusername = "gw"', "required"),
+        ('relay = "relay.example.jp:465"\nusername = "gw"\ntls = "implicit"', "implicit"),
+        ('relay = "[::1]:25"\nusername = "gw"', "opportunistic"),
+        ('relay = "localhost:25"\nusername = "gw"\ntls = "off"', "off"),
+        ('relay = "relay.example.jp:25"', "opportunistic"),
+    ],
+)
+def test_a_password_goes_to_no_relay_that_was_not_looked_at(
+    tmp_path: Path, said: str, tls: str
+) -> None:
+    """With a log-in elsewhere a valid certificate is asked for where nobody says more."""
+    login = 'password = "hidden"\n' if "username" in said else ""
+    text = f'public_url = "https://gw.example.jp"\n[smtp]\n{said}\n{login}'
+    config = load(written(tmp_path, text), {})
+    assert config.smtp is not None
+    assert config.smtp.tls == tls
+
+
+@pytest.mark.parametrize("tls", ["off", "opportunistic"])
+def test_a_password_is_not_risked_by_the_environment_either(tmp_path: Path, tls: str) -> None:
+    """Whoever writes it is told what to write, and never shown the password."""
+    text = 'public_url = "https://gw.example.jp"\n[smtp]\nrelay = "relay.example.jp:587"\n'
+    login = {"GATEWAY_SMTP_USERNAME": "gw", "GATEWAY_SMTP_PASSWORD": "hidden"}
+    (said,) = problems(written(tmp_path, text), login | {"GATEWAY_SMTP_TLS": tls})
+    assert said.startswith(f'environment: GATEWAY_SMTP_TLS = "{tls}": anybody on the way')
+    assert 'write "required"' in said
+    assert "hidden" not in said
 
 
 def test_the_carriers_section_is_read(tmp_path: Path) -> None:
@@ -346,6 +380,8 @@ def test_the_shipped_file_shows_every_key_with_its_default(tmp_path: Path) -> No
             assert name is not None, f"[{section.name}] {key.name}"
             assert key.default is None or content[name] == key.default, key.name
     (tmp_path / "secrets").mkdir()
+    contexts(tmp_path, "relay.example.jp")
+    (tmp_path / "certificate.pem").rename(tmp_path / "ca.pem")
     for name in ("database.password", "twilio.token", "twilio-previous.token", "smtp.password"):
         secret = tmp_path / "secrets" / name
         secret.write_text("12345")

@@ -38,7 +38,13 @@ from gateway.domain.line.channel import Channel
 from gateway.domain.mail import campaigns
 from gateway.domain.mail.campaigns import SendState
 from gateway.domain.mail.importing.csvfile import examined, rows_of
-from gateway.domain.mail.importing.lines import checked_line
+from gateway.domain.mail.importing.lines import (
+    DOUBLED,
+    LINE_FAULTS,
+    LINE_HINTS,
+    NOT_CORRECTED,
+    checked_line,
+)
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.pace import PACES
 from gateway.ports import Route
@@ -167,7 +173,7 @@ def page_routes() -> list[Route]:
         SurveyPages(none, none, pages, none, none),
         LinkPages(none, none, pages, none, none),
         StopPages(none, none, pages, none, none, none),
-        SignupPages(none, pages, none, "", none, none),
+        SignupPages(none, none, pages, none, "", none),
         MailLinkPages(none, none, pages, none),
     )
     return [route for room in rooms for route in room.routes()]
@@ -412,6 +418,16 @@ def test_the_first_list_of_mail_can_be_applied(
         checked_line(row, mail_list, now, states_consent=True) for row in rows_of([data], layout)
     ]
     assert [(line.line, line.fault) for line in lines] == [(2, None), (3, None)]
+
+
+def test_the_page_of_mail_has_every_reason_of_an_import() -> None:
+    """Each refused line's reason has its row, and so has what else is told of a line."""
+    text = MAIL.read_text().partition("\n## Import\n")[2].partition("\n## ")[0]
+    table = text.partition("\n| reason | the line |\n")[2].partition("\n\n")[0]
+    told = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
+    assert set(told) == LINE_FAULTS
+    assert {DOUBLED, NOT_CORRECTED} <= set(re.findall(r"`(\w+)`", text))
+    assert LINE_HINTS.keys() == LINE_FAULTS
 
 
 def test_the_page_of_mail_has_its_states_and_lanes() -> None:

@@ -75,7 +75,7 @@ def test_files_that_wait_go_too(desk: CampaignDesk, run: Run, tmp_path: Path) ->
     source.write_text("address\nq@b.example\n")
     begun = desk.begin_import()
     for id_ in (begun.id, 77):  # the second one's import is nobody's yet
-        files.copy(id_, source)
+        files.copy(id_, "acme", source)
     with files.locked(begun.id):
         code, _, err = run("acme", "--yes")
         assert (code, str(begun.id) in err) == (1, True)

@@ -117,7 +117,7 @@ def test_every_key_is_read(tmp_path: Path, pem: Callable[[int], str]) -> None:
         'quiet = "21:00-08:00"\n'
         "pause_percent = 5\nclick_tracking = false\nopen_tracking = true\n"
         '[[mail_segment]]\nid = "tokyo"\nadvertiser = "acme"\nlist = "acme-news"\n'
-        'conditions = [{ field = "tag", op = "has", value = "vip" },'
+        'conditions = [{ field = "tag", op = "has", value = "ＶＩＰ" },'
         ' { field = "pref", op = "is", value = "東京都" }, { field = "name", op = "has" }]\n'
     )
     made, segment = planned(tmp_path, text)

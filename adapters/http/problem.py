@@ -23,7 +23,9 @@ def problem(
     }
     if detail:
         document = {**document, "detail": detail}
-    return Answer(json.dumps(document).encode(), status, PROBLEM, {**NO_STORE, **(headers or {})})
+    # A lone surrogate, which no UTF-8 has, never reaches a detail but by a mistake of ours.
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return Answer(body, status, PROBLEM, {**NO_STORE, **(headers or {})})
 
 
 NO_STORE = {"Cache-Control": "no-store"}

@@ -117,6 +117,9 @@ STATUS_OF: dict[Refusal, int] = {
     Refusal.MAIL_UNALIGNED: 409,
     Refusal.CAMPAIGN_STATE: 409,
     Refusal.EXPORT_FORBIDDEN: 403,
+    Refusal.SENDS_HALTED: 409,
+    Refusal.TOO_MANY_TRIALS: 429,
+    Refusal.TOO_MANY_PREVIEWS: 429,
     # mail that comes in, where no HTTP is
     Refusal.MAILBOX_UNKNOWN: 404,
     Refusal.TAG_FORGED: 403,
@@ -136,8 +139,7 @@ STATUS_OF: dict[Refusal, int] = {
 
 _NONE: Mapping[str, str] = {}
 
-_SMALL = 65_536
-"""Bytes of a body that are always taken."""
+_SMALL = 65_536  # bytes of a body that are always taken
 
 _CUT_SECONDS = 0.2
 """What a request that was not finished in time still gets to notice its end."""

@@ -323,6 +323,9 @@ class StopsInTransaction:
         self.writes += 1
         return self._connection.run(self._sql.delete_stop, whose=advertiser) > 0
 
+    def halts(self, scope: Scope, advertiser: str) -> bool:
+        return not self.stopped().isdisjoint((advertiser, EVERYBODYS))
+
     def stopped(self) -> set[str]:
         """Whose sends are halted."""
         return {advertiser for (advertiser,) in self._connection.rows(self._sql.stops)}
@@ -367,6 +370,7 @@ class OutboxReader:
             dialect, failed.where(among(dialect, outbox.c.advertiser, "whose"))
         )
         self._stops = prepare(dialect, select(send_stops.c.advertiser))
+        self._halts = prepare(dialect, select(send_stops.c.advertiser, send_stops.c.since))
 
     def waiting(self, connection: Connection) -> dict[str, tuple[int, int]]:
         """By kind: how many effects wait, counted up to :data:`COUNTED`, and when the oldest was
@@ -393,3 +397,7 @@ class OutboxReader:
     def stopped(self, connection: Connection) -> frozenset[str]:
         """Whose sends are halted; ``*`` for everybody's."""
         return frozenset(advertiser for (advertiser,) in connection.rows(self._stops))
+
+    def halts(self, connection: Connection) -> dict[str, int]:
+        """The same, each with since when."""
+        return dict(connection.rows(self._halts))

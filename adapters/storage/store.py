@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -19,10 +19,11 @@ from adapters.storage.database import Away, Connection, Database, Rerun, Taken
 from adapters.storage.provisioning import EntitiesInTransaction, RouteCache
 from adapters.storage.readers import Readers
 from adapters.storage.transaction import Statements, StoreTransaction
+from adapters.storage.units import Unit
 from gateway.domain.routing import TrackedNumber
 from gateway.domain.values import EVERYBODY
 from gateway.errors import GatewayError, Permanent, Refused, Transient, Trouble
-from gateway.ports import Fact, Lane, Observer, UseCase
+from gateway.ports import Lane, Observer, UseCase
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -56,43 +57,7 @@ class Limits:
         """How long an idle writer waits before it looks for new routes, or for the store."""
 
 
-class _Unit:
-    """One use-case that waits for its transaction."""
-
-    __slots__ = (
-        "argument",
-        "facts",
-        "future",
-        "lane",
-        "lost",
-        "settled",
-        "since",
-        "use_case",
-        "withdrawn",
-    )
-
-    def __init__(
-        self,
-        use_case: UseCase[Any],
-        argument: Any,
-        lane: Lane,
-        future: asyncio.Future[Any],
-        since: float,
-    ) -> None:
-        self.use_case = use_case
-        self.argument = argument
-        self.lane = lane
-        self.future = future
-        self.since = since
-        self.settled = False
-        """Whether it counts among those that wait no more; used on the loop alone."""
-        self.withdrawn = False
-        self.facts: Sequence[Fact] = ()
-        self.lost: Sequence[Fact] = ()
-        """Its facts in a transaction whose COMMIT may or may not have arrived."""
-
-
-_Result = tuple[_Unit, Any, BaseException | None]
+_Result = tuple[Unit, Any, BaseException | None]
 
 
 class SqlStore:
@@ -123,9 +88,9 @@ class SqlStore:
         self.start_number: int | None = None
         """Which start of a daemon on this store this is: a node number for ids, once known."""
         self._sql = Statements(database.dialect)
-        self._webhooks: SimpleQueue[_Unit | None] = SimpleQueue()
-        self._background: SimpleQueue[_Unit] = SimpleQueue()
-        self._pending: deque[_Unit] = deque()
+        self._webhooks: SimpleQueue[Unit | None] = SimpleQueue()
+        self._background: SimpleQueue[Unit] = SimpleQueue()
+        self._pending: deque[Unit] = deque()
         self._open = 0
         self._closing = False
         self._watching = False
@@ -158,7 +123,7 @@ class SqlStore:
             raise Transient(Trouble.STORE_CLOSED)
         now = self._loop.time()
         future: asyncio.Future[R] = self._loop.create_future()
-        unit = _Unit(use_case, argument, lane, future, now)
+        unit = Unit(use_case, argument, lane, future, now)
         if lane is Lane.BACKGROUND:
             self._background.put(unit)
             self._webhooks.put(None)
@@ -234,7 +199,7 @@ class SqlStore:
             if unit.facts:
                 self._observer.observe(unit.facts)
 
-    def _finish(self, unit: _Unit, reply: Any, error: BaseException | None) -> None:
+    def _finish(self, unit: Unit, reply: Any, error: BaseException | None) -> None:
         if unit.settled:
             return
         unit.settled = True
@@ -263,9 +228,9 @@ class SqlStore:
                 self._probe()
         self._drop_connection()
 
-    def _collect(self) -> list[_Unit]:
+    def _collect(self) -> list[Unit]:
         """All webhooks that wait (up to a batch), then at most one unit of the background."""
-        units: list[_Unit] = []
+        units: list[Unit] = []
         queue = self._webhooks
         wait = self._background.empty() and not self._closing
         with contextlib.suppress(Empty):
@@ -335,7 +300,7 @@ class SqlStore:
         except Exception:  # noqa: BLE001 - the transaction is committed, whatever comes of it
             _log.exception("whoever follows the routes failed")
 
-    def _run(self, units: list[_Unit]) -> None:
+    def _run(self, units: list[Unit]) -> None:
         if self.down is not None:
             self._fail(units, Transient(Trouble.STORE_DOWN, self.down))
             return
@@ -350,8 +315,10 @@ class SqlStore:
                 taken = lost if isinstance(lost, Taken) else None
             except Away as error:
                 trouble = Transient(Trouble.STORE_DOWN, str(error))
-                # At COMMIT it may have arrived: the keys make running it again safe.
                 self._gone(error)
+                # At COMMIT it may have arrived: keys make running most of them again safe.
+                self._fail([unit for unit in units if unit.is_over], trouble)
+                units = [unit for unit in units if not unit.is_over]
                 if not self._look():
                     break
             except Exception as error:  # noqa: BLE001 - the units' own: it goes to whoever waits
@@ -369,7 +336,7 @@ class SqlStore:
         else:
             self._fail(units, trouble)
 
-    def _run_alone(self, units: list[_Unit], error: Exception) -> None:
+    def _run_alone(self, units: list[Unit], error: Exception) -> None:
         """After ``error``: each unit in a transaction of its own, so that one fails alone."""
         if len(units) > 1:
             for unit in units:
@@ -380,7 +347,7 @@ class SqlStore:
             _log.warning("a unit failed alone: %s", type(error).__name__)
             self._fail(units, _fault(error))
 
-    def _attempt(self, units: list[_Unit]) -> list[_Result]:
+    def _attempt(self, units: list[Unit]) -> list[_Result]:
         """All units in one transaction.
 
         A unit that refuses before its first write fails alone; any other error takes the whole
@@ -422,15 +389,16 @@ class SqlStore:
         try:
             connection.commit()
         except Away:
-            for unit, _, _ in results:
+            for unit, _, error in results:
                 unit.lost = unit.facts or unit.lost
+                unit.is_over = unit.once and error is None
             raise
         for unit, _, error in results:
             # A repeat of what an unacknowledged COMMIT had kept after all: its facts are due.
             if unit.lost and not unit.facts and error is None:
                 unit.facts = unit.lost
 
-    def _fail(self, units: list[_Unit], error: Exception) -> None:
+    def _fail(self, units: list[Unit], error: Exception) -> None:
         for unit in units:
             unit.facts = ()
         self._call_on_loop(self._settle, [(unit, None, error) for unit in units], None)

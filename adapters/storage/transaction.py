@@ -9,6 +9,7 @@ from sqlalchemy.engine import Dialect
 from adapters.storage.access import AccessInTransaction, AccessStatements
 from adapters.storage.audience import AudienceInTransaction, AudienceStatements
 from adapters.storage.calls import CallsInTransaction, CallStatements
+from adapters.storage.campaigns.locks import LocksInTransaction
 from adapters.storage.campaigns.room import CampaignsInTransaction, CampaignStatements
 from adapters.storage.cards import (
     CardCodesInTransaction,
@@ -301,6 +302,17 @@ class StoreTransaction:
     def campaigns(self) -> CampaignsInTransaction:
         return self._opened(CampaignsInTransaction(self._connection, self._sql.campaigns))
 
+    @cached_property
+    def mail_locks(self) -> LocksInTransaction:
+        """What units of mail lock before any of them runs."""
+        return LocksInTransaction(
+            self._connection,
+            self._sql.campaigns.locks,
+            self.campaigns,
+            self.mail.sizes,
+            self.entities,
+        )
+
     def load(self, arguments: Sequence[Any]) -> None:
         """Lock and load what the units of a batch are about, a room at a time."""
         by_room: dict[str, list[Any]] = {}
@@ -322,8 +334,10 @@ class StoreTransaction:
         return "outbox" in self.__dict__ and self.outbox.has_new
 
     def flush(self) -> None:
-        """Hand all writes to the engine."""
-        for room in self._rooms:
+        """Hand all writes to the engine, in an order of rooms that all processes share: what is
+        counted for many is locked here.
+        """
+        for room in sorted(self._rooms, key=lambda room: type(room).__name__):
             room.flush()
 
     def _opened(self, room: R) -> R:

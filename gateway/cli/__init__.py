@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from gateway import __version__
 from gateway.cli import calls, daemon, line, mail, provisioning, sends, simulate, store, tokens
-from gateway.cli.base import DONE, FAILED, WRONG, Commands, complain
+from gateway.cli.base import DONE, FAILED, INTERRUPTED, WRONG, Commands, complain
 from gateway.errors import GatewayError, Misconfigured
 
 __all__ = ["DONE", "FAILED", "WRONG", "main"]
@@ -29,12 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away, as `| head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (GatewayError, OSError, sqlite3.Error) as error:
+    except OSError as error:
+        # Without its number, of which nobody knows what it means.
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return complain([named], FAILED)
+    except (GatewayError, sqlite3.Error) as error:
         return complain([str(error)], FAILED)
     except subprocess.CalledProcessError as error:
         return complain([f"{error.cmd[0]} failed, see above"], FAILED)
     except KeyboardInterrupt:
-        return FAILED
+        return INTERRUPTED
     return code
 
 

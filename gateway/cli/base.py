@@ -13,8 +13,9 @@ from gateway.config import Config
 from gateway.domain.line.channel import Channel
 from gateway.domain.provisioning import Plan
 
-DONE, FAILED, WRONG = 0, 1, 2
-"""Exit codes: done; failed; wrong usage, configuration or input."""
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: done; failed; wrong usage, configuration or input; ended by Ctrl-C, as shells count
+it."""
 
 Command = Callable[[argparse.Namespace], int]
 """Does what its arguments say; returns the exit code."""

@@ -5,15 +5,15 @@ import asyncio
 import ipaddress
 import json
 import sys
-from pathlib import Path
 
-from gateway.cli.base import DONE, FAILED, WRONG, Commands, complain, load_with_store, now
-from gateway.domain.mail import consent
-from gateway.domain.mail.importing.imports import Import
+from gateway.cli import recipients
+from gateway.cli.base import DONE, FAILED, WRONG, Commands, complain, load_with_store
+from gateway.config import Config
+from gateway.domain.values import moment
 from gateway.main.mail.check import check_mail
-from gateway.main.mail.importing import import_file, list_imports, list_mail_lists
 from gateway.main.mail.reading import read_file
 from gateway.main.mail.seal import kept_of, seal_mail
+from gateway.usecases.mail.standing import Stands
 
 
 def add_to(commands: Commands) -> None:
@@ -22,7 +22,13 @@ def add_to(commands: Commands) -> None:
     read = group.add(
         "bounce", _bounce, "read mails that came back, and say what of", configured=False
     )
-    read.add_argument("files", metavar="FILE", nargs="+", type=Path, help="a mail, or an mbox")
+    read.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=recipients.file_or_stdin,
+        help="a mail, or an mbox; - reads standard input",
+    )
     checked = group.add("check", _check, "look at SPF, DKIM, DMARC and more of a list's domains")
     checked.add_argument("list", metavar="LIST", help="its id in the provisioning file")
     checked.add_argument(
@@ -34,9 +40,12 @@ def add_to(commands: Commands) -> None:
         help="from where its mail goes out, if not from the relay's own address; may be repeated",
     )
     checked.add_argument(
-        "--override", metavar="NAME", default="", help="who lets it send all the same, for a week"
+        "--override",
+        metavar="NAME",
+        type=_person,
+        help="who lets it send all the same, until its next check and for a week at most",
     )
-    _add_imports(group)
+    recipients.add_to(group)
     sealed = group.add(
         "seal",
         _seal,
@@ -48,71 +57,6 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def _add_imports(group: Commands) -> None:
-    imported = group.add("import", _import, "take recipients of a file into a list")
-    imported.add_argument("list", metavar="LIST", help="its id in the provisioning file")
-    imported.add_argument(
-        "file", metavar="FILE", type=Path, help="CSV in UTF-8, UTF-16 or Shift_JIS"
-    )
-    stated = imported.add_argument_group(
-        "consent", "of all recipients, where the lines do not state it in columns of their own"
-    )
-    stated.add_argument(
-        "--consent-at", metavar="TIME", default="", help="when: 2026-11-01, or RFC 3339"
-    )
-    stated.add_argument("--consent-how", metavar="TEXT", default="", help="how it was given")
-    stated.add_argument("--evidence", metavar="TEXT", default="", help="what shows it")
-    stated.add_argument(
-        "--notice", metavar="VERSION", default="", help="which version of the notice they saw"
-    )
-    listed = group.add("imports", _imports, "list what was taken into a list, as JSON lines")
-    listed.add_argument("list", metavar="LIST", help="its id in the provisioning file")
-    group.add("lists", _lists, "list mail lists, as JSON lines")
-
-
-def _import(given: argparse.Namespace) -> int:
-    settings = load_with_store(given)
-    texts = {
-        consent.AT: given.consent_at,
-        consent.HOW: given.consent_how,
-        consent.EVIDENCE: given.evidence,
-        consent.NOTICE: given.notice,
-    }
-    stated = consent.stated(texts, now()) if any(texts.values()) else None
-
-    def progress(imported: Import) -> None:
-        if sys.stderr.isatty():
-            print(f"\rline {imported.line}", end="", file=sys.stderr, flush=True)
-
-    ended = import_file(settings, given.list, given.file, stated, progress)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-    print(_told(ended))
-    return DONE if ended.state == "done" else FAILED
-
-
-def _imports(given: argparse.Namespace) -> int:
-    for imported in list_imports(load_with_store(given), given.list):
-        print(_told(imported))
-    return DONE
-
-
-def _told(imported: Import) -> str:
-    names = ("list", "name", "state", "line", *_OUTCOMES, "reason")
-    told = {"id": str(imported.id)} | {name: getattr(imported, name) for name in names}
-    return json.dumps(told, ensure_ascii=False)
-
-
-def _lists(given: argparse.Namespace) -> int:
-    for mail_list in list_mail_lists(load_with_store(given)):
-        names = ("id", "advertiser", "sender", "contract")
-        print(json.dumps({name: getattr(mail_list, name) for name in names}, ensure_ascii=False))
-    return DONE
-
-
-_OUTCOMES = ("added", "updated", "unchanged", "suppressed", "refused")
-
-
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -120,14 +64,44 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
 
 
+def _person(text: str) -> str:
+    name = text.strip()
+    if not 0 < len(name) <= 100 or not name.isprintable():
+        raise argparse.ArgumentTypeError("give the name of a person, of up to 100 characters")
+    return name
+
+
 def _check(given: argparse.Namespace) -> int:
     settings = load_with_store(given)
-    findings, may_send = asyncio.run(
-        check_mail(settings, given.list, addresses=given.address, by=given.override)
+    found = asyncio.run(
+        check_mail(settings, given.list, addresses=given.address, by=given.override or "")
     )
-    for finding in findings:
+    for finding in (*found.findings, *found.relays):
         print(finding.line)
-    return DONE if may_send else FAILED
+    stands = found.stands
+    if found.ended_override:
+        complain([f"{found.ended_override} had let the list send until this check"], FAILED)
+    print(f"{given.list}: {_verdict(given.list, stands, settings)}")
+    return DONE if stands.domains else FAILED
+
+
+def _verdict(list_: str, stands: Stands, settings: Config) -> str:
+    """Whether a list may send after its check, until when, and on whose word."""
+    check = stands.check
+    if check is None or not stands.domains:
+        return (
+            "may not send: mend what has ✗ of SPF, DKIM and alignment, or check again where it has "
+            "?; --override NAME lets it send until its next check, on that person's word"
+        )
+    until = f"{moment(stands.until).astimezone(settings.timezone):%Y-%m-%d %H:%M}"
+    if check.aligned:
+        so = f"until {until}, a week from now"
+    else:
+        so = f"until its next check or {until}, on the word of {check.overridden_by}"
+    if stands.confirmed_at:
+        return f"may send {so}"
+    confirm = f"POST /api/v1/mail-lists/{list_}/confirmation"
+    return f"may send {so}, once a person confirmed that the law is kept (R130): {confirm}"
 
 
 def _seal(given: argparse.Namespace) -> int:
@@ -155,14 +129,16 @@ def _seal(given: argparse.Namespace) -> int:
 
 
 def _bounce(given: argparse.Namespace) -> int:
-    problems = []
+    problems, without = [], []
     for path in given.files:
         try:
             readings = read_file(path)
         except OSError as error:
             problems.append(f"{path} cannot be read: {error.strerror or error}")
             continue
-        recipients = [
+        if not readings:
+            without.append(f"{path}: no report of a mail that came back was found in it")
+        found = [
             {
                 "address": reading.address,
                 "status": reading.status,
@@ -172,5 +148,6 @@ def _bounce(given: argparse.Namespace) -> int:
             for reading in readings
         ]
         # ASCII: what strangers wrote goes to whatever terminal there is.
-        print(json.dumps({"file": str(path), "recipients": recipients}))
-    return complain(problems, WRONG) if problems else DONE
+        print(json.dumps({"file": str(path), "recipients": found}))
+    complain(without, DONE)
+    return complain(problems, WRONG if problems else DONE)

@@ -7,7 +7,10 @@ import msgspec
 
 from gateway import main as wiring
 from gateway.cli.base import DONE, Commands, id_of, load_with_store, now
+from gateway.config import Config
+from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import EVERYBODY, Scope, moment
+from gateway.errors import Misconfigured
 
 
 def add_to(commands: Commands) -> None:
@@ -15,10 +18,12 @@ def add_to(commands: Commands) -> None:
     stopped = commands.add(
         "stop-sends",
         _stop,
-        "halt pushes and mail campaigns within a second; replies and single mails go on",
+        "halt pushes, mail campaigns and trials within a second; replies and confirmations go on",
     )
     stopped.add_argument("--advertiser", metavar="ID", help="only this one's; default: all")
-    stopped.add_argument("--resume", action="store_true", help="let them go on")
+    instead = stopped.add_mutually_exclusive_group()
+    instead.add_argument("--resume", action="store_true", help="let them go on")
+    instead.add_argument("--show", action="store_true", help="only list whose are halted")
     group = commands.group("outbox", "what was to be sent")
     failed = group.add("list", _list, "what was not sent, or of which nobody knows, oldest first")
     failed.add_argument("--advertiser", action="append", metavar="ID", help="only of this one")
@@ -31,14 +36,35 @@ def add_to(commands: Commands) -> None:
 
 def _stop(given: argparse.Namespace) -> int:
     settings = load_with_store(given)
-    changed = wiring.stop_sends(settings, given.advertiser, resume=given.resume)
-    whose = given.advertiser or "all"
-    if given.resume:
-        print(f"{whose}: " + ("sends go on" if changed else "sends were not halted"))
-        for halted in () if given.advertiser else wiring.list_halted(settings):
-            print(f"{halted}: sends stay halted; {_how_to_resume(halted)}")
-    else:
-        print(f"{whose}: sends are halted; {_how_to_resume(given.advertiser)}")
+    whose = given.advertiser
+    if given.show:
+        return _show(settings, whose)
+    changed = wiring.stop_sends(settings, whose, resume=given.resume)
+    if not given.resume:
+        print(f"{whose or 'all'}: sends are halted; {_how_to_resume(whose)}")
+        return DONE
+    left = wiring.list_halts(settings)
+    if whose and None in left:
+        said = "its own halt is over" if changed else "had no halt of its own"
+        print(f"{whose}: {said}, and all sends stay halted; {_how_to_resume(None)}")
+        return DONE
+    print(f"{whose or 'all'}: " + ("sends go on" if changed else "sends were not halted"))
+    for halted in () if whose else left:
+        print(f"{halted}: sends stay halted; {_how_to_resume(halted)}")
+    return DONE
+
+
+def _show(settings: Config, whose: str | None) -> int:
+    if whose and whose not in wiring.provisioned(settings)[1][Advertiser.table]:
+        raise Misconfigured([f"there is no advertiser {whose!r}"])
+    halts = wiring.list_halts(settings)
+    found = [halted for halted in halts if whose is None or halted in (whose, None)]
+    for halted in found:
+        since = moment(halts[halted]).astimezone(settings.timezone)
+        how = _how_to_resume(halted)
+        print(f"{halted or 'all'}: sends are halted since {since:%Y-%m-%d %H:%M:%S}; {how}")
+    if not found:
+        print(f"{whose or 'all'}: sends are not halted")
     return DONE
 
 

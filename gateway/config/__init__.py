@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gateway.config.checks import Address
+from gateway.config.checks import Address, is_loopback
 from gateway.config.sections import (
     SECTIONS,
     Admin,
@@ -151,6 +151,8 @@ def _agree(
         )
     if "twilio" in values:
         _account(values["twilio"], partial(place, "twilio"), problems)
+    if "smtp" in values:
+        _login(values["smtp"], partial(place, "smtp"), problems)
     _password(values["storage"], partial(place, "storage"), problems)
     taken: dict[str, Address] = {}
     for section, found in values.items():
@@ -174,6 +176,25 @@ def _account(twilio: dict[str, Any], place: Place, problems: list[str]) -> None:
         shape = "AC and 32 hexadecimal digits" if strict else "1 to 64 letters and digits"
         wrong = Wrong("is not an account's id", f"write {shape}")
         problems.append(line(place("account_sid"), sid, wrong))
+
+
+def _login(smtp: dict[str, Any], place: Place, problems: list[str]) -> None:
+    """Whether there is a password for the log-in, which goes to relays alone; says ``tls`` where
+    nobody did.
+    """
+    if smtp.get("username") and smtp.get("password", Secret()) is None:
+        where = place("password")
+        problems.append(f"{where}: is missing, and username needs it; add password_file")
+    relays = [each for each in (smtp.get("relay"), *(smtp.get("relays") or ())) if each]
+    is_told = bool(smtp.get("username")) and not all(is_loopback(each.host) for each in relays)
+    if "tls" not in smtp:
+        return  # it is no choice
+    if smtp["tls"] is None:
+        smtp["tls"] = "required" if is_told else "opportunistic"
+    elif is_told and smtp["tls"] in ("off", "opportunistic"):
+        what = "anybody on the way to the relay could read the password"
+        wrong = Wrong(what, 'write "required", or "implicit" where the relay speaks TLS at once')
+        problems.append(line(place("tls"), smtp["tls"], wrong))
 
 
 def _password(storage: dict[str, Any], place: Place, problems: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import ssl
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -50,7 +51,11 @@ def address(value: str, _: Path) -> Address:
 
 def peer(value: str, folder: Path) -> Address:
     """An address to connect to."""
-    found = address(value, folder)
+    try:
+        found = address(value, folder)
+    except Wrong:
+        remedy = 'write it like "relay.example.jp:25", or "[2001:db8::1]:25" for IPv6'
+        raise Wrong("is not host:port", remedy) from None
     if found.port == 0:
         raise Wrong("has port 0", "write the port that the other side listens on")
     return found
@@ -109,11 +114,20 @@ def directory(value: str, folder: Path) -> Path:
     return folder / value
 
 
-def file(value: str, folder: Path) -> Path:
-    """A file, which is looked at when it is needed."""
+def certificates(value: str, folder: Path) -> Path:
+    """A file of PEM certificates, which is opened and read."""
     if not value or "\0" in value:
         raise Wrong("is not a file's name", 'write it like "ca.pem"')
-    return folder / value
+    path = folder / value
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise Wrong("holds no certificates", "name a file of certificates in PEM") from None
+    except OSError as error:
+        raise Wrong(
+            f"cannot be read ({error.strerror})", "name a file that exists and is readable"
+        ) from None
+    return path
 
 
 def database(value: str, folder: Path) -> str:

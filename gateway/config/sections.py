@@ -150,13 +150,19 @@ class Smtp(msgspec.Struct, frozen=True):
         _text(
             one_of("off", "opportunistic", "required", "implicit"),
             "required: STARTTLS with a valid certificate or nothing; implicit: from the first "
-            "byte; opportunistic: STARTTLS where it works.",
-            "opportunistic",
+            "byte; opportunistic: STARTTLS where it works, without a look at the certificate. "
+            "Else required where a username is given and a relay is on another machine, "
+            "and opportunistic where not.",
+            example="required",
         ),
     ]
     tls_ca_file: Annotated[
         Path | None,
-        _text(checks.file, "PEM certificates to trust instead of the system's.", example="ca.pem"),
+        _text(
+            checks.certificates,
+            "PEM certificates to trust instead of the system's.",
+            example="ca.pem",
+        ),
     ]
     username: Annotated[str, _text(anything, "Whom to log in as; empty: no log-in.", "")]
     password: Annotated[Secret | None, _secret("The password for that.")]

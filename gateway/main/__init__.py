@@ -20,7 +20,7 @@ from gateway.main.carrier import (
 from gateway.main.daemon import serve
 from gateway.main.followers import take_followers
 from gateway.main.onboarding import check_channel
-from gateway.main.sending import list_halted, stop_sends
+from gateway.main.sending import list_halts, stop_sends
 from gateway.main.shops import (
     Send,
     find_channel,
@@ -66,7 +66,7 @@ __all__ = [
     "list_calls",
     "list_failed",
     "list_friends",
-    "list_halted",
+    "list_halts",
     "list_holdings",
     "list_sends",
     "list_surveys",

@@ -24,7 +24,7 @@ from gateway.config import Config
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.values import SECOND
 from gateway.errors import Misconfigured, Transient
-from gateway.main import line
+from gateway.main import halts, line
 from gateway.main.api import api_chores, api_routes
 from gateway.main.chores import State, chores, running
 from gateway.main.effects import Effects
@@ -124,6 +124,8 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         parts.append(mail_api.part(deps, keys, recall=recall, changed=changed))
         parts += _effects(deps, parts)
         todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
+        if config.line is not None or config.smtp is not None:
+            todo["halts"] = halts.telling(deps)
         for part in parts:
             todo |= part.chores
         await stack.enter_async_context(running(todo))

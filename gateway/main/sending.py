@@ -208,12 +208,12 @@ def stop_sends(config: Config, advertiser: str | None, *, resume: bool = False) 
         raise Misconfigured([f"there is no advertiser {whose!r}"]) from None
 
 
-def list_halted(config: Config) -> list[str]:
-    """The advertisers whose own pushes are halted, by id; a halt of all is not among them.
+def list_halts(config: Config) -> dict[str | None, int]:
+    """Whose sends are halted since when, by id; ``None`` stands for everybody's, and comes first.
 
     Raises:
         Transient: the store is away.
     """
     with beside(config) as connection, reading(connection):
-        halted = OutboxReader(database_of(config).dialect).stopped(connection)
-    return sorted(halted - {EVERYBODYS})
+        halts = OutboxReader(database_of(config).dialect).halts(connection)
+    return {None if whose == EVERYBODYS else whose: halts[whose] for whose in sorted(halts)}

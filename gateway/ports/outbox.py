@@ -14,9 +14,9 @@ from gateway.domain.effects import NEVER, Effect
 from gateway.domain.values import Counted, Scope
 from gateway.ports.quota import Quotas, Spent
 
-HALTED = ("line.push", "line.multicast", "line.narrowcast", "line.broadcast")
-"""What `stop-sends` halts. Replies are answers to what somebody asked, and go on."""
-
+HALTED = ("line.push", "line.multicast", "line.narrowcast", "line.broadcast", "mail.test")
+"""What `stop-sends` halts. Replies are answers to what somebody asked, and go on; so are
+confirmations of sign-ups."""
 
 FORGOTTEN = ("line.forward", "mail.single", "mail.test")
 """What is kept no longer than it takes: its payload, which is what people said, as it came, or
@@ -194,6 +194,9 @@ class Stops(Protocol):
 
     def resume(self, scope: Scope, advertiser: str) -> bool:
         """Let them go on; whether they were halted."""
+
+    def halts(self, scope: Scope, advertiser: str) -> bool:
+        """Whether an advertiser's sends are halted, by their own stop or by everybody's."""
 
 
 class Outbox(Effects, Deliveries, Resending, Protocol):

@@ -169,9 +169,14 @@ class Store(Protocol):
     async def run(self, use_case: UseCase[R], argument: Any, lane: Lane = Lane.WEBHOOK) -> R:
         """Run ``use_case`` in the next transaction and return its reply once that is durable.
 
+        It may run more than once. Where the argument says that it is to run ``once``, it does not
+        run again after a COMMIT of which nobody knows whether it arrived.
+
         Raises:
             Refused: as the use-case did; nothing was written.
-            Transient: the store could not take it in time, or is away.
+            Transient: the store could not take it in time, or is away. What the unit wrote may be
+                kept all the same; not what one wrote that runs ``once``, where the reason is
+                ``STORE_BUSY`` or ``STORE_CONFLICT``.
             Permanent: the unit failed alone, too.
         """
 

@@ -9,7 +9,7 @@ from gateway.domain.mail.addresses import HINTS, fault_of
 from gateway.domain.mail.campaigns import Condition
 from gateway.domain.mail.lists import Dkim, MailList
 from gateway.domain.mail.profiles import is_attribute
-from gateway.domain.mail.segments import MOST_CONDITIONS, MailSegment, problem_of
+from gateway.domain.mail.segments import MOST_CONDITIONS, MailSegment, normalised, problem_of
 from gateway.provisioning.base import ADVERTISER_KEY, REMOVED, Everything, Table, id_of
 from gateway.provisioning.line import quiet
 from gateway.tomlfile import (
@@ -281,7 +281,7 @@ def _build(values: dict[str, Any]) -> MailList:
 
 
 def _build_segment(values: dict[str, Any]) -> MailSegment:
-    values["conditions"] = tuple(Condition(**each) for each in values["conditions"])
+    values["conditions"] = tuple(normalised(Condition(**each)) for each in values["conditions"])
     return MailSegment(**values)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.storage.campaigns.lasts import LAST
 from adapters.storage.campaigns.reader import CampaignReader
 from gateway.domain.mail.campaigns import SendState
 from gateway.domain.values import EVERYBODY, Scope
@@ -160,13 +161,38 @@ def test_a_sent_mail_bounces_once(rooms: Rooms) -> None:
     assert (send.state, send.bounce_class) == ("sent", "filtered")
 
 
+def test_the_last_mails_of_recipients_are_known(rooms: Rooms) -> None:
+    """Of each the latest that went or failed, so many, of campaigns of their list alone."""
+    rooms.recipients(recipient(1), recipient(2), recipient(3))
+    ids = [recipient(n).id for n in (1, 2, 3)]
+    states: list[SendState] = ["sent", "failed", "held"]
+    for n in range(LAST + 2):
+        rooms.begin(campaign(n, started_at=NOON), ids)
+        rooms.claim(FIRST + n)
+        of_all = zip(ids, states, strict=True)
+        rooms.settle(*(result(id_, state, FIRST + n) for id_, state in of_all))
+    rooms.begin(campaign(LAST + 2, list="others", started_at=NOON), ids)
+    rooms.claim(FIRST + LAST + 2)
+    rooms.settle(result(ids[0], "sent", FIRST + LAST + 2))
+    with rooms.tx() as tx:
+        last = tx.campaigns.bounces.last
+        found = last(OURS, "news", [*ids, 99])
+        assert last(OTHERS, "news", ids) == last(OURS, "news", ()) == {}
+    latest = [FIRST + n for n in reversed(range(2, LAST + 2))]
+    assert {id_: [send.campaign for send in some] for id_, some in found.items()} == {
+        ids[0]: latest,
+        ids[1]: latest,
+    }
+    assert {send.state for send in found[ids[1]]} == {"failed"}
+
+
 def test_the_bounce_log_is_read_with_addresses(rooms: Rooms, reader: CampaignReader) -> None:
     """Of a deleted recipient it is empty; an old log is forgotten."""
     rooms.recipients(recipient(1))
     log = [bounce(1), bounce(2), bounce(3, campaign=FIRST + 1)]
     with rooms.tx() as tx:
-        for one in log:
-            tx.campaigns.bounces.add(OURS, one)
+        tx.campaigns.bounces.add(OURS, log)
+        tx.campaigns.bounces.add(OURS, ())
     with rooms.tx():
         read, connection = reader.bounces, rooms.connection
         addresses = [recipient(1).address, "", ""]
@@ -236,9 +262,35 @@ def test_who_says_nothing_and_attempts_is_silent(rooms: Rooms) -> None:
         assert beats.silent(EVERYBODY, 8, NOON + 9, 5) == []  # it has not looked before
         assert tx.campaigns.sends.doubt(EVERYBODY, [2, 3], NOON, 9) == {"acme": 2}
         assert beats.silent(EVERYBODY, 9, NOON + 9, 5) == [1]
-        beats.beat(EVERYBODY, 5, NOON + 3 * DAY)
-    assert rooms.engine.rows("SELECT owner FROM mail_senders") == [(5,)]
-    assert rooms.engine.rows("SELECT owner FROM mail_watches") == []
+
+
+def test_who_says_nothing_for_a_day_is_forgotten(rooms: Rooms) -> None:
+    """By the clock of who looks, whatever a clock that is days off says; what they heard, too."""
+
+    def kept() -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        senders = rooms.engine.rows("SELECT owner FROM mail_senders ORDER BY owner")
+        watches = "SELECT looker, owner FROM mail_watches ORDER BY looker, owner"
+        return senders, rooms.engine.rows(watches)
+
+    def look(looker: int, now: int) -> None:
+        with rooms.tx() as tx:
+            tx.campaigns.beats.beat(EVERYBODY, looker, now)
+            tx.campaigns.beats.silent(EVERYBODY, looker, now, 5)
+
+    look(1, NOON)
+    look(2, NOON - 3 * DAY)
+    look(9, NOON + 3 * DAY)
+    living = [(1,), (2,), (9,)]
+    assert kept() == (living, [(2, 1), (9, 1), (9, 2)])
+    look(2, NOON - 2 * DAY - 1)  # it heard nothing of 1 for nearly a day
+    look(9, NOON + 3 * DAY + 5)
+    assert kept() == (living, [(2, 1), (2, 9), (9, 1), (9, 2)])
+    look(9, NOON + 4 * DAY)  # it heard of 2 five microseconds after it heard of 1
+    assert kept() == (living[1:], [(2, 1), (2, 9), (9, 1), (9, 2)])
+    look(2, NOON)
+    assert kept() == (living[1:], [(2, 9), (9, 1), (9, 2)])
+    look(9, NOON + 5 * DAY)
+    assert kept() == (living[1:], [(2, 9), (9, 2)])
 
 
 def test_a_lookers_clock_that_is_set_back_begins_anew(rooms: Rooms) -> None:

@@ -143,11 +143,11 @@ def test_at_a_contracts_end_sealed_proofs_are_left(rooms: Rooms) -> None:
         tx.mail.entrance.imports.add(EVERYBODY, imported(name=SECRET))
         lines = [(n, "refused", SECRET) for n in range(5)]
         tx.mail.entrance.imports.save(EVERYBODY, imported(name=SECRET), lines)  # type: ignore[arg-type]  # a list of tuples of literals
-        for n, whose in enumerate(("acme", "other")):
-            tx.campaigns.bounces.add(
-                EVERYBODY,
-                Bounce(n, whose, "news", FIRST, 1, NOON, "smtp", "", "", 550, "", SECRET),
-            )
+        log = [
+            Bounce(n, whose, "news", FIRST, 1, NOON, "smtp", "", "", 550, "", SECRET)
+            for n, whose in enumerate(("acme", "other"))
+        ]
+        tx.campaigns.bounces.add(EVERYBODY, log)
     rounds = 0
     with rooms.tx() as tx:
         assert tx.mail.consents.seal(OTHERS, "acme", NOON, 3) == 0
@@ -191,8 +191,12 @@ def test_a_sign_up_waits_and_is_settled(rooms: Rooms) -> None:
         signups.settle(OURS, FIRST + 1, "dropped")
         dropped = signup(1, network="n2", address="", attributes="", evidence="", state="dropped")
         assert signups.find(OURS, FIRST + 1) == dropped
-        assert signups.count(EVERYBODY, hash_of(1), "n2", NOON) == (2, 1)
-        assert signups.count(EVERYBODY, hash_of(1), "n1", NOON + 1) == (1, 0)
+        of_one = [signups.count(EVERYBODY, "hash", hash_of(1), NOON + n) for n in range(3)]
+        assert of_one == [2, 1, 0]
+        assert signups.count(EVERYBODY, "network", "n2", NOON) == 1
+        assert signups.count(EVERYBODY, "network", "n1", NOON + 1) == 0
+        signups.add(EVERYBODY, signup(2, how="empty_mail"))
+        assert [signups.count(EVERYBODY, "form", "news", NOON + n) for n in range(3)] == [2, 1, 0]
         assert signups.forget(EVERYBODY, NOON + 1, 9) == 1
         assert signups.find(OURS, FIRST) is None
 

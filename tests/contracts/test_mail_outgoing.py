@@ -98,7 +98,7 @@ def test_a_process_that_ends_leaves_nothing_in_doubt(desk: CampaignDesk, tmp_pat
     story()
 
 
-def test_a_stop_counts_for_what_is_in_our_hands(desk: CampaignDesk, tmp_path: Path) -> None:
+def test_r102_a_stop_counts_for_what_is_in_our_hands(desk: CampaignDesk, tmp_path: Path) -> None:
     """Whoever stops while a campaign runs gets nothing from then on."""
 
     @on_a_loop
@@ -247,6 +247,37 @@ def test_a_relay_that_is_away_loses_nothing(desk: CampaignDesk, tmp_path: Path) 
         async with Sink(Habits(rules=rules)) as sink, outgoing(desk, sink, tmp_path):
             await until(desk, campaign, sent=MANY)
             assert got(sink) == [1] * MANY
+
+    story()
+
+
+def test_several_relays_share_the_mails(desk: CampaignDesk, tmp_path: Path) -> None:
+    """Each of those that are configured gets some; together they send each letter once."""
+
+    @on_a_loop
+    async def story() -> None:
+        campaign = scheduled(desk)
+        async with slow() as first, slow() as second, slow() as third:
+            async with outgoing(desk, first, tmp_path, 2, others=[second, third]):
+                await until(desk, campaign, sent=MANY)
+            sinks = (first, second, third)
+            assert all(sink.mailbox.total for sink in sinks)
+            assert [sum(each) for each in zip(*map(got, sinks), strict=True)] == [1] * MANY
+
+    story()
+
+
+def test_another_relay_takes_over(desk: CampaignDesk, tmp_path: Path) -> None:
+    """While the first one answers nobody, all goes through the other."""
+
+    @on_a_loop
+    async def story() -> None:
+        campaign = scheduled(desk)
+        rules = (Rule("greeting", reply="421 not now"),)
+        async with Sink(Habits(rules=rules)) as away, Sink() as there:
+            async with outgoing(desk, away, tmp_path, others=[there]):
+                await until(desk, campaign, sent=MANY)
+            assert got(there) == [1] * MANY
 
     story()
 

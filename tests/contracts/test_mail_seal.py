@@ -13,8 +13,7 @@ from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused
-from gateway.usecases.mail import campaigns
-from gateway.usecases.mail import rights as mail_rights
+from gateway.usecases.mail import campaigns, retention
 from gateway.usecases.mail import signups as mail_signups
 from gateway.usecases.mail.sending import Links, keep_links
 from gateway.usecases.mail.trials import Trial, try_out
@@ -39,7 +38,7 @@ def desk(engine: Engine) -> CampaignDesk:
 def seal(desk: CampaignDesk, most: int = 500) -> int:
     """The contract is over; how many units it took."""
     for units in range(1, most):
-        if not desk.run(mail_rights.seal, mail_rights.Seal("acme", "cli", desk.now)):
+        if not desk.run(retention.seal, retention.Seal("acme", "cli", desk.now)):
             return units
     raise AssertionError("it does not come to an end")
 
@@ -117,6 +116,8 @@ def test_r081_no_address_is_left_in_any_table(desk: CampaignDesk) -> None:
     assert len(left["mail_recipients"]) == 1
     assert len(left["mail_proofs"]) == len(people)
     assert len(left["mail_suppressions"]) == 1
+    for table in ("sends", "responses", "bounces", "confirmations"):  # a row for each of them
+        assert left[f"mail_{table}"] == []
     assert desk.figures(campaign) == figures
     assert desk.audited[-1] == "mail.sealed"
     for each in (campaign, draft):

@@ -387,6 +387,10 @@ def test_everybodys_sends_can_be_stopped(engine: Engine) -> None:
         tx.outbox.stops.stop(EVERYBODY, "*", NOW, "cli")
         tx.outbox.stops.stop(EVERYBODY, "*", NOW + 1, "cli")
     assert keys(claim(engine)) == ["r"]
+    connection = engine.database().reader()
+    with reading(connection):
+        assert OutboxReader(engine.database().dialect).halts(connection) == {"*": NOW + 1}
+    connection.close()
 
 
 def test_old_effects_lose_their_payload_and_then_go(engine: Engine) -> None:

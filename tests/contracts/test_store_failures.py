@@ -48,6 +48,21 @@ async def in_one_batch(store: SqlStore, units: Sequence[Unit]) -> list[Any]:
     return list(await coming)
 
 
+class Once:
+    """A unit that says that it runs once; it counts how often it did, and replies that."""
+
+    once = True
+
+    def __init__(self) -> None:
+        self.ran = 0
+
+    @staticmethod
+    def run(tx: Transaction, job: "Once") -> tuple[int, tuple[()]]:
+        """The use-case."""
+        job.ran += 1
+        return job.ran, ()
+
+
 def write_then(error: Exception) -> Callable[[Transaction, Incoming], Any]:
     """A use-case that keeps its event, and fails."""
 
@@ -190,6 +205,50 @@ async def test_a_connection_lost_at_commit_doubles_nothing(engine: Engine, arriv
     assert len(found.events) == len(events)
     assert len(observer.settled) == 1
     assert engine.sizes()["call_payloads"] == len(events)
+
+
+@pytest.mark.parametrize(
+    ("arrived", "losses"),
+    [(True, 0), (False, 0), (False, 4)],
+    ids=["arrived", "did not arrive", "others lose after it"],
+)
+@on_a_loop
+async def test_what_runs_once_does_not_run_again_after_a_lost_commit(
+    engine: Engine, arrived: bool, losses: int
+) -> None:
+    """It fails as of a store that is away, whatever comes of its neighbours, which run again."""
+    database, once, sid = Faulty(engine.database()), Once(), new_sid()
+
+    def lose() -> None:
+        if once.ran:
+            del hooks["commit"]
+            database.before["write"] = times(losses, Rerun("deadlock detected"))
+            raise Away("connection reset by peer")
+
+    hooks = database.after if arrived else database.before
+    async with engine.store(database=database, limits=PATIENT) as store:
+        hooks["commit"] = lose
+        units: list[Unit] = [(Once.run, once), (record, incoming(voice(sid)))]
+        failed, other = await in_one_batch(store, units)
+    assert once.ran == 1
+    assert isinstance(failed, Transient)
+    assert failed.reason is Trouble.STORE_DOWN
+    if losses:
+        assert isinstance(other, Transient)
+        assert other.reason is Trouble.STORE_CONFLICT
+    else:
+        assert other == dial(FLYER)
+    assert kept(engine) == ([] if losses else [sid])
+
+
+@on_a_loop
+async def test_what_runs_once_runs_again_where_nothing_was_committed(engine: Engine) -> None:
+    """A transaction that lost against another is taken back, with all that it did."""
+    database, once = Faulty(engine.database()), Once()
+    async with engine.store(database=database, limits=PATIENT) as store:
+        database.before["write"] = times(2, Rerun("deadlock detected"))
+        units: list[Unit] = [(Once.run, once), (record, incoming(voice(new_sid())))]
+        assert await in_one_batch(store, units) == [3, dial(FLYER)]
 
 
 @on_a_loop

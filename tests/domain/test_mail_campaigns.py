@@ -20,10 +20,14 @@ RECIPIENT = Recipient(2, "acme", "news", "a@example.com", b"h" * 16, "other", "{
 
 
 def outcome(
-    answer: Answer, letter: Letter = LETTER, now: int = NOW, luck: int = LUCK // 2
+    answer: Answer,
+    letter: Letter = LETTER,
+    now: int = NOW,
+    luck: int = LUCK // 2,
+    give_up: int = DAY,
 ) -> Result:
     """What comes of a letter that may be tried for a day."""
-    return result_of(letter, answer, DAY, now, luck)
+    return result_of(letter, answer, give_up, now, luck)
 
 
 def test_what_is_not_in_the_table_is_refused() -> None:
@@ -76,7 +80,27 @@ def test_tries_grow_apart_until_a_letter_is_given_up() -> None:
     assert pauses[:4] == [300, 600, 1200, 2400]
     assert max(pauses) <= 4 * 3600
     assert (result.state, result.bounce_class) == ("failed", "expired")
-    assert now - NOW <= DAY * SECOND
+
+
+@given(st.integers(60, 7 * DAY), st.lists(st.integers(0, LUCK - 1), min_size=1, max_size=20))
+def test_a_letter_is_tried_until_its_time_is_over(give_up: int, luck: list[int]) -> None:
+    """It fails at the stated time, not before it: the last attempt is made then. Its attempts may
+    come late, and after that there is none.
+    """
+    answer, now, letter, tries = Answer("temporary", "rcpt", 451), NOW, LETTER, 0
+    while (
+        result := outcome(answer, letter, now, luck[tries % len(luck)], give_up)
+    ).state == "deferred":
+        assert result.due_at is not None
+        assert now < result.due_at <= NOW + give_up * SECOND
+        now = result.due_at
+        tries += 1
+        letter = msgspec.structs.replace(letter, attempts=tries, first_at=NOW)
+    assert (result.state, result.bounce_class) == ("failed", "expired")
+    assert now - NOW == give_up * SECOND
+    assert tries >= 1
+    late = outcome(answer, letter, now + SECOND, give_up=give_up)
+    assert (late.state, late.bounce_class) == ("failed", "expired")
 
 
 @given(st.integers(0, LUCK - 1))

@@ -50,6 +50,13 @@ def test_each_part_must_show_the_laws_items() -> None:
     assert len(found) == 10
 
 
+def test_a_problem_names_its_place_once() -> None:
+    """The line within it stands in the detail."""
+    [found] = problems(_replace(GOOD, subject="{{ name | upper }}"))
+    assert found.where == "subject"
+    assert found.detail.startswith("line 1: ")
+
+
 def test_what_was_checked_holds_for_the_same_alone() -> None:
     """A list that changed, or another content, is checked anew."""
     bad = _replace(GOOD, subject="{{ nmae }}")

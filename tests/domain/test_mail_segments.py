@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.mail.campaigns import Condition
-from gateway.domain.mail.segments import matches, problem_of
+from gateway.domain.mail.profiles import TAG_RULE, checked_tags
+from gateway.domain.mail.segments import matches, normalised, problem_of
 
 OPS: tuple[Any, ...] = get_args(Condition.__annotations__["op"])
 WHO = {"name": "田中", "pref": "東京都", "points": "120", "joined": "2026-04-01"}
@@ -57,7 +58,9 @@ def test_all_conditions_must_hold() -> None:
     [
         (Condition("tag", "has", "vip"), ""),
         (Condition("tag", "above", "vip"), "tags know only is, is_not, has and has_not"),
-        (Condition("tag", "has", "V I P"), "a tag is 1 to 40 of a-z, 0-9 and -"),
+        (Condition("tag", "has", "新商品"), ""),
+        (Condition("tag", "has", "V I P"), TAG_RULE),
+        (Condition("tag", "has", ""), TAG_RULE),
         (Condition("rank", "has"), "the list has no such attribute"),
         (Condition("name", "has", "x"), "has and has_not take no value"),
         (
@@ -71,6 +74,20 @@ def test_all_conditions_must_hold() -> None:
 def test_what_makes_no_sense_is_told(condition: Condition, problem: str) -> None:
     """A condition that no recipient could ever meet is a mistake."""
     assert problem_of(condition, WHO) == problem
+
+
+@given(
+    st.text(st.sampled_from("aZ9０Ａｶﾞカー々・-_新品ǅßŉ"), min_size=1, max_size=12)
+    | st.text(min_size=1, max_size=12)
+)
+def test_a_condition_finds_whoever_has_its_tag_however_it_is_written(tag: str) -> None:
+    """What a recipient has and what a condition asks for are folded in one way, and once."""
+    condition = Condition("tag", "has", tag)
+    if problem_of(condition, ()):
+        return
+    kept = checked_tags([tag])
+    assert checked_tags(kept) == kept
+    assert matches((normalised(condition),), {}, kept)
 
 
 @given(

@@ -113,7 +113,7 @@ class MailDaemon:
         lines = (f"{address},{number}番" for number, address in enumerate(addresses))
         path.write_text("\n".join(("address,name", *lines)), encoding="utf-8")
         stated = Stated(_now() - SECOND, "店頭", "申込書", "1")
-        taken = import_file(self.daemon.settings(), LIST, path, stated, lambda imported: None)
+        taken = import_file(self.daemon.settings(), LIST, path, stated, lambda imported, rows: None)
         assert taken.added == len(addresses), taken
         return taken
 

@@ -116,6 +116,7 @@ class MailDesk:
     def run(self, use_case: Callable[[Any, Any], Any], argument: Any) -> Any:
         """What a use-case answers, without its facts."""
         with self.transaction() as tx:
+            tx.load((argument,))
             return use_case(tx, argument)[0]
 
     # --- what is done ---

@@ -17,7 +17,7 @@ from gateway.domain.values import EVERYBODY, Seed
 from gateway.errors import Transient, Trouble
 from gateway.ports import Route
 from tests.support.browser import Site, site
-from tests.support.mail_lists import CLUB, FOREIGN, KEYS, NEWS, NOON, PUBLIC, MailDesk
+from tests.support.mail_lists import KEYS, NEWS, NOON, PUBLIC, MailDesk
 from tests.support.stores import Engine, dialect_of
 
 __all__ = ["CAMPAIGN", "LINKS", "Held", "Noted", "away", "campaign", "opened_at"]
@@ -80,14 +80,7 @@ def opened_at(
 
     def routes(store: SqlStore, pages: Pages) -> list[Route]:
         stops = StopPages(store, reader, pages, keys, recall, seed)
-        signups = SignupPages(
-            store,
-            pages,
-            keys,
-            PUBLIC,
-            seed,
-            lambda: [NEWS, CLUB, FOREIGN],
-        )
+        signups = SignupPages(store, reader, pages, keys, PUBLIC, seed)
         links = MailLinkPages(store, reader, pages, keys)
         return [*stops.routes(), *signups.routes(), *links.routes()]
 

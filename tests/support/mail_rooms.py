@@ -76,10 +76,10 @@ class Rooms:
             letters = tx.campaigns.sends.claim(EVERYBODY, campaign, "other", now, limit, OWNER)
         return [letter.recipient for letter in letters]
 
-    def settle(self, *results: Result) -> dict[int, int]:
-        """Keep results."""
+    def settle(self, *results: Result) -> set[tuple[int, int]]:
+        """Keep results; of which mails of which campaigns."""
         with self.tx() as tx:
-            return dict(tx.campaigns.sends.settle(EVERYBODY, results))
+            return set(tx.campaigns.sends.settle(EVERYBODY, results))
 
     def states(self, campaign: int = FIRST) -> dict[int, str]:
         """The state of each mail, counted by the engine itself."""

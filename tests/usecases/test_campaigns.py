@@ -5,18 +5,27 @@ import json
 import msgspec
 import pytest
 
-from gateway.domain.mail.campaigns import SETTLE_SECONDS, Audience, Condition
+from gateway.domain.mail.campaigns import SETTLE_SECONDS, Audience, Campaign, Condition
 from gateway.domain.mail.message.content import Content
+from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.mail.segments import MailSegment
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused
 from gateway.usecases.mail import campaigns
 from gateway.usecases.mail import standing as mail_standing
-from gateway.usecases.mail.campaigns import Decision
+from gateway.usecases.mail.campaigns import Decision, Resent
 from gateway.usecases.mail.standing import Override
 from tests.support.campaigns import CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY, HOUR, NEWS
 from tests.support.stores import Engine
+
+
+def again(desk: CampaignDesk, campaign: Campaign) -> Resent:
+    """The draft for those whom a campaign did not reach."""
+    wish = campaigns.Again(EVERYBODY, "me", campaign.id, "もう一度", desk.now, desk.seed(1))
+    resent: Resent = desk.run(campaigns.again, wish)
+    return resent
+
 
 BARE = Content(subject="セール", text="何もありません。")
 """A message without anything that the law wants shown."""
@@ -121,7 +130,7 @@ def test_only_those_of_whom_all_conditions_hold_get_it(desk: CampaignDesk) -> No
     desk.enlist(*some)
     with desk.transaction() as tx:
         tx.mail.tags.add(EVERYBODY, some[:2], ("vip",))
-    audience = Audience(segment="tokyo", conditions=(Condition("tag", "is", "vip"),))
+    audience = Audience(segment="tokyo", conditions=(Condition("tag", "is", "VIP"),))
     campaign = desk.begin(audience=audience)
     assert sorted(desk.states(campaign)) == [1, 2]
     assert (campaign.expected, campaign.fixed) == (10, 2)
@@ -224,7 +233,7 @@ def test_a_person_settles_doubts(desk: CampaignDesk) -> None:
 
 
 def test_again_to_those_whom_it_did_not_reach(desk: CampaignDesk) -> None:
-    """A second campaign goes to those whose mail failed, and to nobody else."""
+    """A second campaign goes to those whose mail failed or bounced, and to nobody else."""
     campaign = desk.begin()
     letters = desk.claim(campaign)
     desk.send(letters[3:])
@@ -232,10 +241,37 @@ def test_again_to_those_whom_it_did_not_reach(desk: CampaignDesk) -> None:
     desk.exchange(*failed)
     desk.now += 2 * SECOND
     desk.advance_all()
-    wish = campaigns.Again(EVERYBODY, "me", campaign.id, "もう一度", desk.now, desk.seed(1))
-    second = desk.ask(campaigns.schedule, desk.run(campaigns.again, wish))
+    bounced = letters[3].recipient
+    desk.bounce(campaign, bounced, Reading("r4@example.com", "mailbox_full"))
+    resent = again(desk, campaign)
+    second = desk.ask(campaigns.schedule, resent.campaign)
     desk.advance_all()
-    assert sorted(desk.states(second)) == sorted(each.recipient for each in letters[:3])
+    assert sorted(desk.states(second)) == sorted(each.recipient for each in letters[:4])
+    assert resent.missed == 4
+
+
+def test_a_mistaken_cancel_can_be_made_good(desk: CampaignDesk) -> None:
+    """Whoever's mail was taken back gets it by the second campaign; nobody gets it twice, though it
+    begins while a mail of the first is on the wire.
+    """
+    campaign = desk.begin()
+    letters = desk.claim(campaign, limit=6)
+    desk.send(letters[:2])
+    desk.exchange(result(letters[2], "held", desk.now))
+    desk.exchange(result(letters[3], "deferred", desk.now, due_at=desk.now + HOUR))
+    desk.exchange(result(letters[4], "suppressed", desk.now))
+    desk.ask(campaigns.cancel, campaign)
+    resent = again(desk, campaign)
+    assert resent.missed == 5
+    second = desk.ask(campaigns.schedule, resent.campaign)
+    desk.advance_all()
+    assert desk.states(second) == {}
+    desk.exchange(result(letters[5], "failed", desk.now, bounce_class="policy"))
+    desk.now += 2 * SECOND
+    desk.advance_all()
+    to = {*range(1, 11)} - {each.recipient for each in (*letters[:3], letters[4])}
+    assert set(desk.states(second)) == to
+    assert desk.campaign(second).state == "sending"
 
 
 def test_a_settled_campaign_notes_what_went_with_the_consents(desk: CampaignDesk) -> None:

@@ -1,5 +1,7 @@
 """What comes back is counted once, held against addresses by the rule, and pauses campaigns."""
 
+from contextlib import closing
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -10,9 +12,10 @@ from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.returns.bounces import COUNTS, HARD, Reading
 from gateway.domain.mail.returns.strikes import struck
 from gateway.domain.values import EVERYBODY, SECOND, Counted
-from gateway.usecases.mail.bounces import UNWRITABLE
+from gateway.usecases.mail.bounces import NOTHING
 from gateway.usecases.mail.campaigns import resume
 from gateway.usecases.mail.sending import Given, Round, exchange
+from gateway.usecases.mail.watching import UNWRITABLE
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.stores import Engine
 
@@ -127,6 +130,22 @@ def test_a_complaint_stops_at_once(desk: CampaignDesk) -> None:
     assert not desk.bounce(campaign, 2, COMPLAINT, source="complaint").counted
     assert desk.figures(campaign)["complaint"] == 1
     assert desk.states(sent(desk))[2] == "suppressed"
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_complaint_stops_after_the_mails_retention(desk: CampaignDesk, is_known: bool) -> None:
+    """Neither its row need be there any more nor its campaign: the tag tells whose it was."""
+    campaign = sent(desk)
+    with closing(desk.engine.raw()) as raw:
+        for table in ("mail_sends", "mail_responses") if is_known else ("mail_campaigns",):
+            raw.execute(f"DELETE FROM {table}")
+    took = desk.bounce(campaign, 2, COMPLAINT, source="complaint")
+    assert took.counted
+    assert [each.source for each in took.suppressions] == ["complaint"]
+    assert len(desk.engine.rows("SELECT 1 FROM mail_bounces")) == is_known
+    again = desk.bounce(campaign, 2, COMPLAINT, source="complaint")
+    assert (again.counted, again.suppressions) == (False, took.suppressions)
+    assert desk.bounce(campaign, 3, FULL) == NOTHING
 
 
 @pytest.mark.parametrize(

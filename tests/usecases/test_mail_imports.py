@@ -130,6 +130,34 @@ def test_the_same_file_again_changes_nothing(desk: MailDesk) -> None:
     assert len(desk.consents("a@b.jp")) == 1
 
 
+def test_r104_a_line_that_would_correct_somebody_says_so(desk: MailDesk) -> None:
+    """The operator's file: what differs is told of, by attributes or tags, and left as it is."""
+    desk.add("a@b.jp", attributes={"name": "A"}, tags=("x",))
+    desk.add("c@d.jp", attributes={"name": "C"})
+    desk.add("e@f.jp", attributes={"name": "E"}, tags=("x",))
+    begun = desk.begin_import(corrects=False)
+    newer = msgspec.structs.replace(STATED, at=STATED.at + DAY)
+    taken = desk.take(
+        begun,
+        Line(2, "a@b.jp", {"name": "Z"}),
+        Line(3, "c@d.jp", {"name": "C"}, ("y",), consent=newer),
+        Line(4, "e@f.jp", {"name": "E"}, ("x",)),
+    )
+    assert (taken.updated, taken.unchanged) == (1, 2)
+    assert desk.report(begun) == [
+        (2, "unchanged", "not_corrected"),
+        (3, "updated", "not_corrected"),
+        (4, "unchanged", ""),
+    ]
+    for address, name, tags in (("a@b.jp", "A", ("x",)), ("c@d.jp", "C", ())):
+        known = desk.find(address)
+        assert known is not None
+        assert (attributes_of(known.attributes), desk.tags(known)) == (
+            {"name": name},
+            frozenset(tags),
+        )
+
+
 def test_lines_that_were_taken_in_are_passed_over(desk: MailDesk) -> None:
     """A run that died before it heard that its lines were kept comes with them again."""
     begun = desk.begin_import()

@@ -3,9 +3,13 @@
 import msgspec
 import pytest
 
+from gateway.domain.mail.campaigns import Result
 from gateway.domain.mail.consent import Stated
+from gateway.domain.mail.profiles import attributes_of
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Refusal, Refused
+from gateway.ports.mail.campaigns import Bounce
+from gateway.usecases.mail import retention
 from gateway.usecases.mail import rights as mail_rights
 from gateway.usecases.mail import signups as mail_signups
 from tests.support.mail_lists import (
@@ -18,6 +22,7 @@ from tests.support.mail_lists import (
     STATED,
     MailDesk,
 )
+from tests.support.mail_pages import CAMPAIGN, campaign
 from tests.support.stores import Engine
 
 OTHERS = Scope(frozenset({"other"}))
@@ -62,29 +67,72 @@ def test_r104_a_recipient_is_told_all_that_is_kept_of_them(desk: MailDesk) -> No
     desk.add("a@b.jp", FOREIGN.id)
     desk.add("c@d.jp")
     desk.stop(recipient=news.id, topic="sale", until=NOON + DAY)
+    ask(desk, "a@b.jp")
     told = disclose(desk, "a@B.jp")
     assert (told.advertiser, told.address, told.at) == ("acme", "a@b.jp", NOON)
-    assert [(each.list, each.address) for each in told.entries] == [
+    entries = [each.recipient for each in told.entries]
+    assert [(each.list, each.address) for each in entries] == [
         (NEWS.id, "A@b.jp"),
         (CLUB.id, "a@b.jp"),
     ]
-    assert (told.entries[0].attributes, told.entries[0].tags) == ({"name": "田中"}, ("vip", "x"))
+    assert attributes_of(entries[0].attributes) == {"name": "田中"}
+    assert told.entries[0].tags == ("vip", "x")
     assert [(said.list, said.at, said.evidence) for said in told.consents] == [
         (NEWS.id, STATED.at, STATED.told),
         (CLUB.id, STATED.at, STATED.told),
     ]
     (stop,) = told.stops
     assert (stop.list, stop.topic, stop.until, stop.source) == (NEWS.id, "sale", NOON + DAY, "page")
-    assert told.mails == ()
+    (signup,) = told.signups
+    assert (signup.list, signup.how, signup.at) == (NEWS.id, "form", NOON)
     decode = msgspec.json.Decoder(mail_rights.Disclosure).decode
     assert decode(msgspec.json.encode(told)) == told
     assert desk.audited[-1] == "mail.disclosed"
 
 
+def test_r104_a_recipient_is_told_of_their_mails_and_what_came_of_them(
+    desk: MailDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after they were taken off the list; the latest ones, where there are many, and then it
+    says so.
+    """
+    id_, other = (desk.add(f"{name}@b.jp").recipient.id for name in "ac")
+    for n in range(3):
+        made = campaign(desk, CAMPAIGN + n)
+        with desk.transaction() as tx:
+            of = (EVERYBODY, made)
+            tx.campaigns.sends.fix(*of, [(id_, "other", NOON), (other, "other", NOON)])
+        with desk.transaction() as tx:
+            tx.campaigns.sends.claim(EVERYBODY, made.id, "other", NOON, 10, 1)
+            sent = [Result(made.id, each, "sent", NOON) for each in (id_, other)]
+            tx.campaigns.sends.settle(EVERYBODY, sent)
+            tx.campaigns.figures.responded(EVERYBODY, made.id, id_, "click", NOON + n)
+            text = (made.id, id_, NOON + n, "report", "filtered", "failed", 550, "5.7.1", "no")
+            tx.campaigns.bounces.add(EVERYBODY, [Bounce(n + 1, "acme", NEWS.id, *text)])  # type: ignore[arg-type]  # each is of its own type
+    with desk.transaction() as tx:
+        tx.mail.recipients.delete(EVERYBODY, [id_], NOON)
+    told = disclose(desk, "a@b.jp")
+    latest = [CAMPAIGN + 2, CAMPAIGN + 1, CAMPAIGN]
+    mails = [(each.list, each.send.campaign, each.send.recipient) for each in told.mails]
+    assert mails == [(NEWS.id, each, id_) for each in latest]
+    assert [(each.campaign, each.what) for each in told.responses] == [
+        (each, "click") for each in latest
+    ]
+    assert [(each.campaign, each.text) for each in told.bounces] == [
+        (each, "no") for each in latest
+    ]
+    assert not told.more
+    monkeypatch.setattr(mail_rights, "MOST", 2)
+    told = disclose(desk, "a@b.jp")
+    assert [each.send.campaign for each in told.mails] == latest[:2]
+    assert told.more
+
+
 def test_of_a_stranger_nothing_is_kept(desk: MailDesk) -> None:
     """Which is told, too."""
     told = disclose(desk, "stranger@b.jp")
-    assert (told.entries, told.consents, told.stops, told.mails) == ((), (), (), ())
+    assert (told.entries, told.consents, told.signups, told.stops) == ((), (), (), ())
+    assert (told.mails, told.responses, told.bounces, told.more) == ((), (), (), False)
 
 
 def test_r104_a_recipient_is_deleted_and_not_mailed_again(desk: MailDesk) -> None:
@@ -162,9 +210,9 @@ def test_nobody_asks_about_the_recipients_of_others(desk: MailDesk) -> None:
     assert desk.stops("a@b.jp") == []
 
 
-def forget(desk: MailDesk, what: mail_rights.Kept, before: int) -> int:
+def forget(desk: MailDesk, what: retention.Kept, before: int) -> int:
     """A piece of clean-up."""
-    gone: int = desk.run(mail_rights.forget, mail_rights.Forget(what, before))
+    gone: int = desk.run(retention.forget, retention.Forget(what, before))
     return gone
 
 
@@ -206,7 +254,7 @@ def test_r081_at_a_contract_s_end_only_sealed_proofs_are_left(desk: MailDesk) ->
     desk.add("c@d.jp")
     desk.add("a@b.jp", FOREIGN.id)
     for _ in range(20):
-        if not desk.run(mail_rights.seal, mail_rights.Seal("acme", "cli", NOON + DAY)):
+        if not desk.run(retention.seal, retention.Seal("acme", "cli", NOON + DAY)):
             break
     else:
         raise AssertionError("it does not come to an end")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.domain.mail.campaigns import Letter
-from gateway.domain.values import SECOND, Counted
+from gateway.domain.values import EVERYBODY, SECOND, Counted
 from gateway.usecases.mail import sending as mail_sending
 from gateway.usecases.mail.sending import Beat, Fault, Links, Lost, Round
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
@@ -58,6 +58,38 @@ def test_what_came_of_letters_is_counted(desk: CampaignDesk) -> None:
     }
 
 
+def test_what_the_store_does_not_take_is_not_counted(desk: CampaignDesk) -> None:
+    """A process tells late of two letters, one of which another attempts by now: of that one
+    nothing is counted, logged or held against anybody.
+    """
+    campaign = desk.begin(doubt="send", pause_percent=100)
+    one, other = desk.claim(campaign, limit=2, owner=1)
+    desk.run(mail_sending.lost, Lost(1, desk.now))
+    with desk.transaction() as tx:
+        release = tx.campaigns.sends.release
+        assert release(EVERYBODY, campaign.id, "queued", desk.now, 1) == 1
+    desk.now += SECOND
+    assert one.recipient in {each.recipient for each in desk.claim(campaign, owner=2)}
+    late = [
+        result(each, "failed", desk.now, code=550, bounce_class="user_unknown")
+        for each in (one, other)
+    ]
+    with desk.transaction() as tx:
+        _, facts = mail_sending.exchange(tx, Round(1, desk.now, desk.seed(), tuple(late)))
+    assert set(facts) == {
+        Counted("acme", "mail_messages_total", ("failed",)),
+        Counted("acme", "mail_bounces_total", ("user_unknown",)),
+    }
+    figures = desk.figures(campaign)
+    assert (figures["failed"], figures["failed:user_unknown"], figures["tries"]) == (1, 1, 1)
+    log = desk.engine.rows("SELECT recipient FROM mail_bounces")
+    assert log == [(other.recipient,)]
+    assert (desk.recipient(one.recipient).strikes, desk.recipient(other.recipient).strikes) == (
+        0,
+        1,
+    )
+
+
 def test_what_a_silent_process_attempted_is_held(desk: CampaignDesk) -> None:
     """Fifteen seconds after its last word was heard, and not before; what lives goes on."""
     campaign = desk.begin()
@@ -72,12 +104,12 @@ def test_what_a_silent_process_attempted_is_held(desk: CampaignDesk) -> None:
     assert desk.figures(campaign) == {"queued": 4, "attempting": 2, "held": 4}
 
 
-@pytest.mark.parametrize("ahead", [-20 * SECOND, 20 * SECOND])
-def test_clocks_of_two_machines_are_not_compared(desk: CampaignDesk, ahead: int) -> None:
+@pytest.mark.parametrize("seconds", [-2 * 86_400, -20, 20, 2 * 86_400])
+def test_clocks_of_two_machines_are_not_compared(desk: CampaignDesk, seconds: int) -> None:
     """Who lives and says so keeps its letters, however far another's clock is from its own."""
     campaign = desk.begin()
     for _ in range(10):
-        desk.run(mail_sending.beat, Beat(8, desk.now + ahead))
+        desk.run(mail_sending.beat, Beat(8, desk.now + seconds * SECOND))
         if not desk.figures(campaign).get("attempting"):
             desk.claim(campaign, limit=4, owner=8)
         desk.now += 3 * SECOND

@@ -1,12 +1,18 @@
 """Strikes are counted in a row, and nobody is paused longer than bounces come."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 
+from adapters.storage.transaction import StoreTransaction
 from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
 from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.usecases.mail.campaigns import Again, Decision, again, decide, schedule
-from tests.support.campaigns import CampaignDesk, recipients, result
+from gateway.usecases.mail.sending import Round, exchange
+from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY
 from tests.support.stores import Engine
 
@@ -129,6 +135,51 @@ def test_r075_three_in_a_row_remove_whatever_is_on_its_way(desk: CampaignDesk) -
     assert desk.recipient(1).state == "removed"
 
 
+def test_third_strikes_cost_no_statement_each(desk: CampaignDesk) -> None:
+    """However many are struck out at once on PostgreSQL, as many statements are run as for one."""
+    for _ in range(2):
+        campaign = sent(desk)
+        for recipient in range(1, 10):
+            desk.bounce(campaign, recipient, FULL)
+        desk.now += DAY
+    desk.allow()
+    campaign = desk.begin(pause_percent=100)
+    letters = desk.claim(campaign)
+    counts = []
+    for some in (letters[:1], letters[1:9]):
+        failures = [
+            result(each, "failed", desk.now, code=552, bounce_class="mailbox_full") for each in some
+        ]
+        job = Round(OWNER, desk.now, desk.seed(), tuple(failures))
+        with desk.transaction() as tx, counting(tx) as run:
+            given, _ = exchange(tx, job)
+        assert len(given.suppressions) == len(some)
+        counts.append(len(run))
+    more = 7 if desk.engine.name == "sqlite" else 0  # there each has one, in our own process
+    assert counts == [counts[0], counts[0] + more]
+
+
+@contextmanager
+def counting(tx: StoreTransaction) -> Iterator[list[str]]:
+    """The statements that are run meanwhile."""
+    connection: Any = tx._connection
+    run: list[str] = []
+
+    def counted(name: str) -> Any:
+        does = getattr(connection, name)
+
+        def do(*given: Any, **more: Any) -> Any:
+            run.append(name)
+            return does(*given, **more)
+
+        return do
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("rows", "run", "write"):
+            patch.setattr(connection, name, counted(name))
+        yield run
+
+
 def test_what_was_dropped_in_doubt_and_bounces_was_sent(desk: CampaignDesk) -> None:
     """Its bounce is counted, and those whose mail bounced get it once more."""
     campaign = desk.begin(pause_percent=100)
@@ -143,7 +194,7 @@ def test_what_was_dropped_in_doubt_and_bounces_was_sent(desk: CampaignDesk) -> N
     desk.now += 2 * SECOND
     desk.advance_all()
     wish = Again(EVERYBODY, "me", campaign.id, "秋", desk.now, desk.seed(1))
-    second = desk.ask(schedule, desk.run(again, wish))
+    second = desk.ask(schedule, desk.run(again, wish).campaign)
     desk.advance_all()
     assert set(desk.states(second)) == {1}
 

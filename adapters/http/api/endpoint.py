@@ -56,6 +56,10 @@ Cursor = Annotated[
 ]
 
 
+Order = Annotated[Literal["asc", "desc"], Meta(description="`desc`: the newest first.")]
+"""In which order a list is; a page's cursor goes on in it."""
+
+
 class Listing(Query, frozen=True):
     """The query of a list; its filters are further fields. A filter stays the same from page to
     page.

@@ -22,6 +22,10 @@ _MOST_REMEMBERED = 1_000
 
 _BEARER = re.compile(r"(?i:bearer) +(\S+)")
 _TOKEN = re.compile(r"tsn_[A-Za-z0-9_-]{43}")
+_OPENS_NOTHING = (
+    "what was sent opens nothing: send Authorization: Bearer tsn_…, the token that "
+    "`gateway token create` printed; it may have ended, or been revoked"
+)
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -56,10 +60,10 @@ class Guard:
             raise Refused(Refusal.UNAUTHENTICATED, "send Authorization: Bearer tsn_…")
         found = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
         if found is None or not _TOKEN.fullmatch(found[1]):
-            raise Refused(Refusal.UNKNOWN_BEARER)
+            raise Refused(Refusal.UNKNOWN_BEARER, _OPENS_NOTHING)
         access = await self._held(sha256(found[1].encode()).hexdigest())
         if access is None or not access.is_valid(request.received_at):
-            raise Refused(Refusal.UNKNOWN_BEARER)
+            raise Refused(Refusal.UNKNOWN_BEARER, _OPENS_NOTHING)
         return access
 
     def scope(self, access: Access) -> Scope:

@@ -100,7 +100,7 @@ class BodyReader:
             reason = Refusal.UNKNOWN_FIELD if unknown else Refusal.INVALID_FIELD
             raise Refused(reason, _told(error, self._type)) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise Refused(Refusal.NOT_JSON) from None
+            raise Refused(Refusal.NOT_JSON, "the body is not JSON in UTF-8") from None
 
 
 def check_kind(request: Request, kind: str) -> None:
@@ -181,9 +181,11 @@ def _form(type_: inspect.Type) -> re.Pattern[str] | None:
 
 
 def _has_plus(type_: inspect.Type) -> bool:
-    """Whether values of this type are times, or numbers with a plus before them."""
+    """Whether values of this type are times, also as people write them (by their pattern), or
+    numbers with a plus before them.
+    """
     if isinstance(type_, inspect.UnionType | inspect.Metadata):
         return any(map(_has_plus, _alternatives(type_)))
     if isinstance(type_, inspect.StrType):
-        return (type_.pattern or "").startswith(r"^\+")
+        return (type_.pattern or "").startswith((r"^\+", r"^[0-9]{4}"))
     return isinstance(type_, inspect.DateTimeType)

@@ -111,6 +111,7 @@ section>:last-child{margin-bottom:0}
 h1{font-size:1.375rem;line-height:1.35;margin:0 0 .5rem;overflow-wrap:anywhere}
 h2{font-size:1rem;margin:1.25rem 0 .25rem}
 p{margin:.5rem 0;overflow-wrap:anywhere}
+a{color:inherit}
 img{display:block;width:100%;height:auto;border-radius:.5rem;margin:0 0 1rem}
 small,.soft{color:var(--soft);font-size:.875rem}
 .big{font-size:2rem;font-weight:700;text-align:center;letter-spacing:.08em;line-height:1.3;

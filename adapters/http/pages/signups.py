@@ -4,7 +4,8 @@ Whoever asks is told the same, on the list or not: what there is to tell comes b
 that mail is opened by scanners, too, so it shows a button, and only that confirms (double opt-in).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from unicodedata import normalize
 
 from adapters.http.pages.base import (
     Html,
@@ -17,15 +18,17 @@ from adapters.http.pages.base import (
     markup,
     page,
 )
+from adapters.http.pages.mail_senders import about
 from adapters.http.pages.visits import peer_of
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.signups import network_of
+from gateway.domain.mail.tokens import opened
 from gateway.domain.values import Counted, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
-from gateway.ports.mail.pages import MailKeys
-from gateway.ports.store import Store
-from gateway.usecases.mail.signups import Ask, Confirm, Look, ask, confirm, look
+from gateway.ports.mail.pages import MailKeys, MailPageReading
+from gateway.ports.reading import Reads
+from gateway.usecases.mail.signups import Ask, Confirm, ask, confirm, confirmable
 
 _PATH = "/s/{list}"
 _MOST_BODY = 16_384
@@ -37,19 +40,19 @@ class SignupPages:
 
     def __init__(
         self,
-        store: Store,
+        store: Reads,
+        reader: MailPageReading,
         pages: Pages,
         keys: MailKeys,
         public_url: str,
         seed: Callable[[int, int], Seed],
-        lists: Callable[[], Sequence[MailList]],
     ) -> None:
         self._store = store
+        self._reader = reader
         self._pages = pages
         self._keys = keys
         self._public_url = public_url
         self._seed = seed
-        self._lists = lists
 
     def routes(self) -> list[Route]:
         """``GET``, ``HEAD`` and ``POST /s/{list}``, of the form and of the confirmation."""
@@ -63,8 +66,8 @@ class SignupPages:
         mail_list, token, language = self._asked_for(request)
         if not token:
             return _form_page(language, mail_list)
-        wish = Look(mail_list.id, token, request.received_at, await self._keys.get())
-        signup = await self._store.run(look, wish)
+        found = await self._store.read(self._reader.signup, await self._named(token))
+        signup = confirmable(found, mail_list.id, request.received_at)
         if signup.state == "confirmed":
             return _told_page(language, mail_list, _CONFIRMED, _CONFIRMED_TEXT)
         return _confirm_page(language, mail_list)
@@ -73,7 +76,8 @@ class SignupPages:
         mail_list, token, language = self._asked_for(request)
         if token:
             return await self._confirm(request, mail_list, token, language)
-        address = form(request).get("address", "")
+        typed = form(request).get("address", "")
+        address = normalize("NFKC", typed).strip()  # phones in Japan like to write full width
         keys, now = await self._keys.get(), request.received_at
         peer = peer_of(request) or request.peer  # else all who come without a proxy are one
         wish = Ask(
@@ -93,22 +97,29 @@ class SignupPages:
             if refused.reason is not Refusal.ADDRESS_INVALID:
                 raise
             status = self._pages.refused("mail_signup", refused.reason)
-            return _form_page(language, mail_list, address, status=status)
+            return _form_page(language, mail_list, typed, status=status)
         self._pages.count(Counted(mail_list.advertiser, "mail_signups_total", (asked,)))
         return _told_page(language, mail_list, _ASKED, _ASKED_TEXT)
 
     async def _confirm(
         self, request: Request, mail_list: MailList, token: str, language: Language
     ) -> Answer:
-        keys, now = await self._keys.get(), request.received_at
-        others = sum(each.advertiser == mail_list.advertiser for each in self._lists())
-        seed = self._seed(now, 2 + others)
-        wish = Confirm(mail_list.id, token, self._url(mail_list), now, seed, keys)
+        now, url = request.received_at, self._url(mail_list)
+        seed = self._seed(now, 2)
+        wish = Confirm(mail_list.id, await self._named(token), url, now, seed)
         confirmed = await self._store.run(confirm, wish)
         if confirmed.is_new:
             fact = Counted(mail_list.advertiser, "mail_signups_total", ("confirmed",))
             self._pages.count(fact)
         return _told_page(language, mail_list, _CONFIRMED, _CONFIRMED_TEXT)
+
+    async def _named(self, token: str) -> int:
+        """The sign-up that a token proves to be meant; a forged one costs no look into the store.
+
+        Raises:
+            Refused: it is none of ours.
+        """
+        return opened(token, (await self._keys.get()).signup).recipient
 
     def _asked_for(self, request: Request) -> tuple[MailList, str, Language]:
         """The list, and the token of a confirmation where there is one."""
@@ -155,7 +166,6 @@ _CONFIRMED_TEXT = Text(
     "配信は、各メールに記載のページからいつでも停止できます。",
     "You can stop at any time, by the page that is named in each mail.",
 )
-_CONTACT = Text("お問い合わせ: {contact}", "Contact: {contact}")
 
 
 def _form_page(
@@ -169,8 +179,10 @@ def _form_page(
     content = markup(
         "<section><h1>{sender}</h1>{notice}{wrong}"
         '<form method="post"><label for="address">{label}</label>'
-        '<input id="address" name="address" type="email" inputmode="email" autocomplete="email" '
-        'maxlength="254" required value="{address}"><p><small>{how}</small></p>'
+        # No type=email: browsers refuse full width by it, in words of their own.
+        '<input id="address" name="address" inputmode="email" autocomplete="email" '
+        'autocapitalize="off" spellcheck="false" maxlength="254" required value="{address}">'
+        "<p><small>{how}</small></p>"
         "<button>{send}</button></form></section>{about}",
         sender=mail_list.sender_name,
         notice=_notice(mail_list),
@@ -214,9 +226,4 @@ def _notice(mail_list: MailList) -> Html:
 
 
 def _about(language: Language, mail_list: MailList) -> Html:
-    return markup(
-        "<section><small>{sender}<br>{address}<br>{contact}</small></section>",
-        sender=mail_list.sender_name,
-        address=mail_list.sender_address,
-        contact=_CONTACT.to(language, contact=mail_list.contact),
-    )
+    return markup("<section><p>{about}</p></section>", about=about(language, mail_list))

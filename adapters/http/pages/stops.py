@@ -24,6 +24,7 @@ from adapters.http.pages.base import (
     markup,
     page,
 )
+from adapters.http.pages.mail_senders import about
 from gateway.domain.effects import NEVER
 from gateway.domain.hours import TOKYO
 from gateway.domain.mail.lists import MailList
@@ -152,22 +153,30 @@ _WHO = Text(
 )
 _WHO_UNKNOWN = Text("このメールの配信を停止します。", "You are about to stop these mails.")
 _WHAT = Text("停止する内容", "What to stop")
-_ALL = Text("すべてのメール", "All mails")
+_ALL = Text("このリストのすべてのメール", "All mails of this list")
 _UNTIL = Text("この日まで停止（空欄は無期限）", "Only until (leave empty to stop for good)")
 _BUTTON = Text("配信を停止する", "Stop")
 _WRONG = Text("日付は今日以降でご指定ください。", "Please give a day from today on.")
 _DONE = Text("配信を停止しました", "Stopped")
-_DONE_ALL = Text("今後メールは配信されません。", "You will get no more mails.")
-_DONE_TOPIC = Text(
-    "「{topic}」のメールは配信されません。", "You will get no more mails about {topic}."
+_DONE_ALL = Text(
+    "今後、このリストのメールは配信されません。", "You will get no more mails of this list."
 )
-_DONE_UNTIL = Text("{day}まで停止します。", "This holds until {day}.")
+_DONE_TOPIC = Text(
+    "今後、「{topic}」のメールは配信されません。", "You will get no more mails about {topic}."
+)
+_UNTIL_ALL = Text(
+    "{day}まで、このリストのメールは配信されません。",
+    "You will get no mails of this list until {day}.",
+)
+_UNTIL_TOPIC = Text(
+    "{day}まで、「{topic}」のメールは配信されません。",
+    "You will get no mails about {topic} until {day}.",
+)
 _TRIAL = Text("これはテスト配信です", "This was a trial")
 _TRIAL_NOBODY = Text(
     "停止用リンクは正しく動作しています。テスト配信のため、停止される配信はありません。",
     "The link works. As this mail was a trial, it stops nobody's mail.",
 )
-_CONTACT = Text("お問い合わせ: {contact}", "Contact: {contact}")
 
 
 def _asking(language: Language, mail_list: MailList | None, status: int = 200) -> Answer:
@@ -223,29 +232,30 @@ def _topics(language: Language, mail_list: MailList | None) -> Html:
 
 
 def _done_page(language: Language, mail_list: MailList | None, topic: str, until: int) -> Answer:
-    lines = [_DONE_TOPIC.to(language, topic=topic) if topic else _DONE_ALL.to(language)]
-    if until != NEVER:
-        # It ends with the midnight after that day.
-        day = dt.datetime.fromtimestamp(until / 1_000_000 - 1, TOKYO).date().isoformat()
-        lines.append(_DONE_UNTIL.to(language, day=day))
+    if until == NEVER:
+        what = (_DONE_TOPIC if topic else _DONE_ALL).to(language, topic=topic)
+    else:
+        what = (_UNTIL_TOPIC if topic else _UNTIL_ALL).to(
+            language, topic=topic, day=_day(language, until)
+        )
     content = markup(
-        '<section><h1>{title}</h1><p class="state good" role="status">{done}</p>{lines}{contact}'
-        "</section>",
+        '<section><h1>{title}</h1><p class="state good" role="status">{done}</p><p>{what}</p>'
+        "{contact}</section>",
         title=mail_list.sender_name if mail_list else _TITLE.to(language),
         done=_DONE.to(language),
-        lines=joined(markup("<p>{line}</p>", line=line) for line in lines),
+        what=what,
         contact=_contact(language, mail_list),
     )
     return page(language, _DONE.to(language), content)
 
 
+def _day(language: Language, until: int) -> str:
+    """The last day of a stop, which ends with the midnight after it."""
+    day = dt.datetime.fromtimestamp(until / 1_000_000 - 1, TOKYO).date()
+    return f"{day.year}年{day.month}月{day.day}日" if language == "ja" else day.isoformat()
+
+
 def _contact(language: Language, mail_list: MailList | None) -> Html:
     if mail_list is None:
         return Html("")
-    text = _CONTACT.to(language, contact=mail_list.contact)
-    return markup(
-        "<p><small>{sender}<br>{address}<br>{text}</small></p>",
-        sender=mail_list.sender_name,
-        address=mail_list.sender_address,
-        text=text,
-    )
+    return markup("<p>{about}</p>", about=about(language, mail_list))

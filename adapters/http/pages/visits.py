@@ -1,6 +1,7 @@
 """Who asks for a page, as far as the request tells."""
 
 from gateway.domain.links import Visitor, visitor
+from gateway.domain.mail.signups import is_public
 from gateway.ports import Request
 
 _LONGEST_ADDRESS = 45
@@ -14,8 +15,11 @@ def visitor_of(request: Request) -> Visitor:
 
 
 def peer_of(request: Request) -> str:
-    """From where it comes, as the proxy in front says: the last entry is its own. Where it says
-    nothing anybody may claim what they like, and gain nothing but to be counted apart.
+    """From where it comes, as the proxy in front says: the last entry is its own. Whoever connects
+    from the Internet is no proxy of ours: what they claim does not count. Empty: a proxy says
+    nothing.
     """
+    if is_public(request.peer):
+        return request.peer
     said = request.headers.getall("X-Forwarded-For", ())
     return said[-1].rpartition(",")[2].strip()[:_LONGEST_ADDRESS] if said else ""

@@ -12,7 +12,7 @@ from hashlib import sha256
 from html import unescape
 from urllib.parse import quote
 
-from adapters.smtp.composing.inliner import inline_apart
+from adapters.smtp.composing.inliner import CPU_SECONDS_TO_SEND, inline_apart
 from gateway.domain.mail.message.templates import Choice, Part, Slot, Template, joined, walk
 from gateway.errors import Refusal, Refused
 
@@ -65,7 +65,13 @@ def counted_text(template: Template, links: Links) -> Template:
     return Template(_counted(template.parts, links))
 
 
-def inlined(template: Template, links: Links | None = None, *, opens: bool = False) -> Template:
+def inlined(
+    template: Template,
+    links: Links | None = None,
+    *,
+    opens: bool = False,
+    cpu_seconds: int = CPU_SECONDS_TO_SEND,
+) -> Template:
     """An HTML template with its CSS in the elements.
 
     Nothing is ever fetched: style sheets that are linked to are dropped.
@@ -75,13 +81,14 @@ def inlined(template: Template, links: Links | None = None, *, opens: bool = Fal
         links: where its links are counted; ``None``: they are left as they are. Links without http,
             and those with a slot in them, are left in any case.
         opens: whether a picture at the end counts openings, for recipients with :data:`OPENED`.
+        cpu_seconds: how much of a processor it may take.
 
     Raises:
         Refused: TEMPLATE_INVALID, where a slot or a condition stands where it cannot be kept, such
             as in ``<style>``, or the document is too much; CONTENT_TOO_LARGE.
     """
     marked = _Marked(template)
-    html = inline_apart(marked.html)
+    html = inline_apart(marked.html, cpu_seconds)
     if links is not None:
         html = marked.with_links(html, links)
     if opens:

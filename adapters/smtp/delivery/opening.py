@@ -80,6 +80,8 @@ async def _connect(config: RelayConfig, wire: Wire, context: ssl.SSLContext | No
         raise _unopened(stage, "timeout") from error
     except ssl.SSLError as error:
         raise _unopened("tls", error.reason or "tls_failed") from error
+    except ConnectionRefusedError as error:
+        raise _unopened("connect", "refused") from error
     except OSError as error:
         raise _unopened("connect", error.strerror or "not_connected") from error
 
@@ -99,8 +101,8 @@ async def _greet(config: RelayConfig, wire: Wire, context: ssl.SSLContext | None
                 features = await _ehlo(config, wire)
         if config.username:
             stage = "auth"
-            if not is_secure and not config.is_loopback:
-                raise _unopened("auth", "no_tls")
+            if not config.is_loopback and not (is_secure and _is_verified(context)):
+                raise _unopened("auth", "unverified" if is_secure else "no_tls")
             await _authenticate(config, wire, features)
     except Ended as error:
         raise _unopened(stage, str(error)) from error
@@ -174,6 +176,11 @@ async def _authenticate(config: RelayConfig, wire: Wire, features: Features) -> 
             break
         reply = await wire.ask(base64.b64encode(typed))
     _check(reply, "auth")
+
+
+def _is_verified(context: ssl.SSLContext | None) -> bool:
+    """Whether whoever speaks that TLS has shown to be whom we mean, and not somebody on the way."""
+    return context is not None and context.check_hostname
 
 
 def _check(reply: Reply, stage: Stage) -> None:

@@ -24,7 +24,8 @@ class Relay:
     Connections are opened while there is more to take than those that stand can carry, and
     closed when they idle. Where the relay does not answer, or loses connections before it has
     answered a single letter, the next one waits: the pause doubles, and ``rng`` spreads it, so
-    that several gateways do not come back as one. ``troubled`` is told of each such failure.
+    that several gateways do not come back as one. ``troubled`` is told of each such failure, and
+    ``recovered`` of how many in a row they were, once a letter is answered again.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Relay:
         *,
         rng: random.Random,
         troubled: Callable[[Answer], object] = lambda answer: None,
+        recovered: Callable[[int], object] = lambda failures: None,
     ) -> None:
         self._config = config
         self._post = post
         self._rng = rng
         self._troubled = troubled
+        self._recovered = recovered
         self._context: ssl.SSLContext | None = None
         self._standing: set[Wire] = set()
         self._wires: set[Wire] = set()
@@ -138,8 +141,9 @@ class Relay:
 
     def settle(self, envelope: Envelope, answer: Answer) -> None:
         """Tell the post what came of a letter."""
-        if answer.code and answer.code != 421:
-            self._failures = 0
+        if self._failures and answer.code and answer.code != 421:
+            failures, self._failures = self._failures, 0
+            self._recovered(failures)
         try:
             self._post.settle(envelope, answer)
         except Exception as error:  # noqa: BLE001 - run() raises it

@@ -52,7 +52,7 @@ class RelayConfig(msgspec.Struct, frozen=True):
     """PEM certificates to trust instead of the system's."""
     username: str = ""
     password: str = ""
-    """Sent over TLS alone, or to loopback."""
+    """Sent over TLS with a certificate that was checked, or to loopback; else the relay is left."""
     connections: int = 20
     """At most so many at a time."""
     messages_per_connection: int = 1_000

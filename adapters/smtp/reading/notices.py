@@ -6,10 +6,10 @@ it (qmail, Postfix, OpenSMTPD), an indented address (Exim, Gmail), ``<address>..
 about on a line, so this looks for such lines, the clearest form first.
 """
 
-import html
 import re
 from typing import NamedTuple
 
+from adapters.smtp.reading.markup import text_of
 from adapters.smtp.reading.mime import Fields, Part, fields_of
 
 LINES = 400
@@ -87,7 +87,7 @@ def notice_of(parts: list[Part]) -> Notice:
     """The text for people, of the parts before what was returned; HTML only where nothing else."""
     plain = [part.text for part in parts if part.media_type == "text/plain" and part.text.strip()]
     if not plain:
-        plain = [_stripped(part.text) for part in parts if part.media_type == "text/html"][:1]
+        plain = [text_of(part.text) for part in parts if part.media_type == "text/html"][:1]
     lines: list[str] = []
     for text in plain[:4]:
         lines += [line[:WIDTH].rstrip() for line in text.split("\n", LINES)[:LINES]]
@@ -103,25 +103,6 @@ def notice_of(parts: list[Part]) -> Notice:
             return Notice(tuple(lines[:number][:LINES]), fields_of(rest[start:LINES]))
         written = written or bool(line.strip())
     return Notice(tuple(lines[:LINES]), Fields())
-
-
-def _stripped(text: str) -> str:
-    """HTML's text. Split instead of matched: a mail of nothing but ``<`` costs no more."""
-    out: list[str] = []
-    hidden = False
-    for piece in text.split("<"):
-        tag, closed, rest = piece.partition(">")
-        name = tag[:8].lower()
-        if name.startswith(("style", "script")):
-            hidden = True
-        elif name.startswith(("/style", "/script")):
-            hidden = False
-        if hidden:
-            continue
-        if name.startswith(("br", "/p", "/div", "/tr", "/h", "/li", "p")):
-            out.append("\n")
-        out.append(rest if closed else piece)
-    return html.unescape("".join(out))
 
 
 def address_in(value: str) -> str:

@@ -60,7 +60,8 @@ class Desk(Protocol):
         """Do what a mail is for; when this returns, that is durable.
 
         Raises:
-            Refused: it is not what its recipients are for.
+            Refused: it is not what its recipients are for; or there were too many of its kind
+                (TOO_SOON), and it may come again.
             Transient: not now.
         """
 

@@ -6,6 +6,7 @@ A message is answered with 250 once what it says is durable, and not before: it 
 
 import asyncio
 import logging
+import os
 import time
 
 from adapters.smtp.receiving.door import Desk, Door, Limits
@@ -43,13 +44,19 @@ class Inbound:
         """Bind and accept.
 
         Raises:
-            OSError: the address is in use, or not ours.
+            OSError: the address is in use, or not ours; it says which.
         """
         # It tells of every command, with the addresses in it.
         logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
         loop = asyncio.get_running_loop()
         host, port = self._address
-        self._server = await loop.create_server(lambda: Session(self._door, loop), host, port)
+        try:
+            self._server = await loop.create_server(lambda: Session(self._door, loop), host, port)
+        except OSError as error:
+            where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            number = error.errno or 0
+            why = os.strerror(number) if number > 0 else error.strerror
+            raise OSError(f"cannot listen on {where}: {why}; see listen in [smtp_in]") from error
 
     @property
     def port(self) -> int:

@@ -6,7 +6,6 @@ says: anybody can write a bounce, nobody can make a tag.
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -15,18 +14,25 @@ from typing import Literal, TypeVar
 import msgspec
 
 from adapters.smtp.reading import read
+from adapters.smtp.receiving.bounds import (
+    MOST_STOPS,
+    MOST_STRANGE_STOPS,
+    MOST_STRANGE_STOPS_OF_LIST,
+    Hourly,
+)
 from adapters.smtp.receiving.door import PROVIDER, Mail
 from adapters.smtp.receiving.wishes import Wish, stop_tokens_in, wish_of
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.returns.bounces import Reading, Report
-from gateway.domain.mail.signups import HOUR_SECONDS, MOST_OF_PEER, is_public, network_of
+from gateway.domain.mail.signups import MOST_OF_PEER, is_public, network_of
 from gateway.domain.mail.tokens import TRIAL, Keys, Named, opened, unstop, unverp
-from gateway.domain.values import SECOND, Counted, Seed
+from gateway.domain.values import Counted, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Observer
 from gateway.ports.mail.pages import MailKeys, Recalls
 from gateway.ports.store import Store
 from gateway.usecases.mail.bounces import IDS_A_REPORT, Came, came
+from gateway.usecases.mail.lists import OfAddress, is_listed
 from gateway.usecases.mail.signups import Ask, ask, mailbox_of
 from gateway.usecases.mail.stops import Stop, stop
 
@@ -35,7 +41,6 @@ T = TypeVar("T")
 Kind = Literal["bounce", "stop", "list", "role"]
 
 _ROLES = frozenset({"postmaster", "abuse"})
-_MOST_PEERS = 10_000
 
 
 class _Box(msgspec.Struct, frozen=True):
@@ -50,7 +55,8 @@ class Intake:
     """The desk of incoming mail; see :class:`adapters.smtp.receiving.door.Desk`.
 
     ``domains`` are those that bounces come back to; lists have their addresses at ``domain``.
-    Mails are read in ``executor``, since reading is work for a processor.
+    Mails are read in ``executor``, since reading is work for a processor. ``seed`` makes so many
+    ids of now: others look for stops by their ids, and a mail may have waited here.
     """
 
     def __init__(
@@ -61,7 +67,7 @@ class Intake:
         recall: Recalls,
         domain: str,
         domains: Callable[[], Collection[str]],
-        seed: Callable[[int, int], Seed],
+        seed: Callable[[int], Seed],
         observer: Observer,
         executor: Executor,
     ) -> None:
@@ -73,7 +79,7 @@ class Intake:
         self._seed = seed
         self._observer = observer
         self._executor = executor
-        self._peers = _Peers()
+        self._signups, self._stops, self._strangers = Hourly(), Hourly(), Hourly()
 
     async def expect(self, recipient: str, now: int) -> None:
         """See :class:`adapters.smtp.receiving.door.Desk`."""
@@ -176,7 +182,7 @@ class Intake:
         keys: Keys,
     ) -> None:
         at = mail.received_at
-        said = Came(named, reading, at, source, self._seed(at, IDS_A_REPORT), keys)
+        said = Came(named, reading, at, source, self._seed(IDS_A_REPORT), keys)
         took = await self._store.run(came, said)
         self._recall.note(took.suppressions)
 
@@ -192,13 +198,35 @@ class Intake:
             return
         try:
             if wish.want == "stop":
+                await self._check_stops(mail_list, wish.sender, mail, keys)
                 await self._stop(mail, keys, address=wish.sender, list_=list_)
             elif wish.want == "signup" and mail_list.empty_mail:
                 await self._ask(mail_list, wish, mail, keys)
             else:
                 self._ignored("list", Refusal.NOT_EMPTY)
         except Refused as refused:
+            if refused.reason is Refusal.TOO_SOON:
+                raise
             self._ignored("list", refused.reason)  # nobody is answered: From may be forged
+
+    async def _check_stops(self, mail_list: MailList, address: str, mail: Mail, keys: Keys) -> None:
+        """Bound what one who forges senders makes us keep.
+
+        Raises:
+            Refused: there were too many within the hour (TOO_SOON); or the address is none.
+        """
+        id_, at = mail_list.id, mail.received_at
+        # As with sign-ups, a relay of ours passes on what comes from everywhere.
+        network = network_of(mail.peer, keys) if is_public(mail.peer) else ""
+        if await self._store.run(is_listed, OfAddress(mail_list, address, keys)):
+            is_bearable = self._stops.take(f"{id_} {network}", MOST_STOPS, at)
+        else:
+            take = self._strangers.take
+            is_bearable = (not network or take(f"{id_} {network}", MOST_STRANGE_STOPS, at)) and (
+                take(id_, MOST_STRANGE_STOPS_OF_LIST, at)
+            )
+        if not is_bearable:
+            raise Refused(Refusal.TOO_SOON)
 
     async def _stop(
         self,
@@ -213,7 +241,7 @@ class Intake:
         wish = Stop(
             "mail",
             at,
-            self._seed(at, 1),
+            self._seed(1),
             keys,
             recipient=recipient.recipient if recipient else 0,
             campaign=recipient.campaign if recipient else 0,
@@ -227,7 +255,9 @@ class Intake:
         # Mails of a carrier's customers come from its few servers, and where a relay of ours takes
         # the mail in, all come from that. So beside the limit of an address, which is forged with
         # ease, there is a wide one of the server and one of the list.
-        if is_public(mail.peer) and not self._peers.take(network_of(mail.peer, keys), mail):
+        if is_public(mail.peer) and not self._signups.take(
+            network_of(mail.peer, keys), MOST_OF_PEER, mail.received_at
+        ):
             fact = Counted(mail_list.advertiser, "mail_signups_total", ("limited_network",))
             self._observer.observe([fact])
             return
@@ -240,7 +270,7 @@ class Intake:
                 "empty_mail",
                 f"empty mail {wish.message_id}".strip(),
                 mail.received_at,
-                self._seed(mail.received_at, 2),
+                self._seed(2),
                 keys,
             ),
         )
@@ -250,25 +280,6 @@ class Intake:
     def _ignored(self, kind: Kind, reason: Refusal) -> None:
         """Count what was taken, and leads to nothing."""
         self._observer.refused(PROVIDER, kind, reason)
-
-
-class _Peers:
-    """Counts the empty mails of mail servers that are not ours, hour by hour."""
-
-    def __init__(self) -> None:
-        self._hour = -1
-        self._seen: Counter[str] = Counter()
-
-    def take(self, network: str, mail: Mail) -> bool:
-        """Whether one more may be answered; where there are too many servers, none more is."""
-        hour = mail.received_at // (HOUR_SECONDS * SECOND)
-        if hour != self._hour:
-            self._hour = hour
-            self._seen.clear()
-        if self._seen[network] >= MOST_OF_PEER or len(self._seen) > _MOST_PEERS:
-            return False
-        self._seen[network] += 1
-        return True
 
 
 def _report_of(raw: bytes) -> tuple[Report, Literal["report", "text"]]:

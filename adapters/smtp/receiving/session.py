@@ -271,7 +271,8 @@ class Session(SMTP):
                 await door.desk.take(mail)
         except Refused as error:
             door.count("mail", error.reason)
-            return f"554 5.6.0 {error.reason}"
+            is_too_soon = error.reason is Refusal.TOO_SOON  # whoever delivers it comes again
+            return "451 4.7.1 later, please" if is_too_soon else f"554 5.6.0 {error.reason}"
         except (Transient, Permanent) as error:
             door.log.error("mail put off", reason=error.reason)
             return "451 4.3.0 later, please"

@@ -1,18 +1,13 @@
 """What somebody wants who writes to a list: to get its mail, to stop it, or nothing that we do."""
 
 import re
-import unicodedata
 from itertools import islice
-from typing import Literal
 
 import msgspec
 
-from adapters.smtp.reading.mime import Fields, take_apart, words_of
-
-Want = Literal["signup", "stop", "other"]
-
-MOST_SIGNUP_TEXT = 1_000
-"""Characters of a mail that counts as an empty one: telephones put signatures and adverts in."""
+from adapters.smtp.reading.markup import text_of
+from adapters.smtp.reading.mime import Fields, Part, take_apart, words_of
+from adapters.smtp.receiving.wording import Want, want_of
 
 MOST_TOKENS = 5
 """Of a mail, so many are tried whether they are ours."""
@@ -20,16 +15,13 @@ MOST_TOKENS = 5
 MOST_LOOKED_AT = 100_000
 """Characters of a mail's text in which they are looked for."""
 
+_MOST_PARTS = 3
+"""Of a mail that counts as an empty one: text, HTML, a picture of the telephone's company."""
+
 _STOP_PATH = re.compile(r"/u/([A-Za-z0-9_-]{38})(?![A-Za-z0-9_-])")
 _ANSWERED = re.compile(r"<([A-Za-z0-9_-]{38})@")
 _ADDRESS = re.compile(r'(?:"([^"\s@]{1,62})"|([^\s<>(),;:"@]{1,64}))@([^\s<>(),;:"@]{1,255})')
 _ANGLED = re.compile(r"<([^<>\s]{3,320})>")
-_STOP = re.compile(
-    r"配信(?:を|の)?(?:停止|解除|中止|不要)|(?:登録|購読)(?:を|の)?(?:解除|中止|停止)|退会|解約"
-    r"|\bunsubscribe\b|\bopt[- ]?out\b|\bremove me\b"
-    r"|^\W*(?:停止|解除|不要|stop|remove|cancel|off)\W*$",
-    re.IGNORECASE,
-)
 _BULK = frozenset({"bulk", "junk", "list", "auto_reply"})
 _BY_PROGRAMS = (
     "list-id",
@@ -65,16 +57,10 @@ class Wish(msgspec.Struct, frozen=True):
 def wish_of(raw: bytes, envelope_sender: str) -> Wish:
     """What a mail to a list wants. Whatever is in it, this neither raises nor takes long."""
     fields, parts = take_apart(raw)
-    subject = unicodedata.normalize("NFKC", words_of(fields.get("subject")))
     texts = [part.text for part in parts if part.media_type == "text/plain"]
-    text = unicodedata.normalize("NFKC", texts[0][:20_000]) if texts else ""
-    said = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    is_quote = said.startswith(">")
-    want: Want = "other"
-    if _STOP.search(subject[:200]) or (not is_quote and _STOP.search(said[:200])):
-        want = "stop"
-    elif len(text) <= MOST_SIGNUP_TEXT and len(parts) <= 3:
-        want = "signup"
+    want = want_of(words_of(fields.get("subject")), _written(parts))
+    if want == "signup" and len(parts) > _MOST_PARTS:
+        want = "other"
     message_id = "".join(c for c in fields.get("message-id") if c.isprintable())[:250]
     sender = _sender_in(fields)
     is_automatic = not envelope_sender or _is_automatic(fields) or bool(_DAEMON.match(sender))
@@ -87,6 +73,15 @@ def wish_of(raw: bytes, envelope_sender: str) -> Wish:
         tuple(stop_tokens_in("\n".join(texts)[:MOST_LOOKED_AT])),
         tuple(_ANSWERED.findall(answered)[:MOST_TOKENS]),
     )
+
+
+def _written(parts: list[Part]) -> str:
+    """The text of a mail: its plain one, or HTML's where that says nothing."""
+    for part in parts:
+        if part.media_type == "text/plain" and part.text.strip():
+            return part.text
+    pages = (part.text for part in parts if part.media_type == "text/html")
+    return text_of(next(pages, ""), quote="> ")
 
 
 def stop_tokens_in(text: str) -> list[str]:

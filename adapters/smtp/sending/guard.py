@@ -69,7 +69,7 @@ class Guard:
         self._seen_at = asked_at
         now = self._clock()
         self._quiet = frozenset(id_ for id_, each in held.items() if self._is_quiet(each, now))
-        self._recall.forget(now)
+        self._recall.forget()
 
     def changed(self, campaign: Campaign) -> None:
         """A campaign was cancelled, paused or resumed by this process just now."""
@@ -81,9 +81,18 @@ class Guard:
         return (
             campaign.state == "sending"
             and campaign.id not in self._quiet
-            and campaign.advertiser not in self._halted
-            and EVERYBODYS not in self._halted
+            and not self.is_halted(campaign.advertiser)
         )
+
+    def is_halted(self, advertiser: str) -> bool:
+        """Whether an advertiser's sends are halted."""
+        return advertiser in self._halted or EVERYBODYS in self._halted
+
+    def forbids(
+        self, advertiser: str, list_: str, hash_: bytes, topic: str, now: int, *, since: int
+    ) -> bool:
+        """Whether somebody stopped a moment ago, and after ``since``."""
+        return self._recall.forbids(advertiser, list_, hash_, topic, now, since=since)
 
     def note(self, suppressions: Iterable[Suppression]) -> None:
         """Heed stops that came a moment ago."""

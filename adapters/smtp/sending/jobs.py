@@ -2,25 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from email.utils import formatdate
-from functools import lru_cache
 from typing import Protocol
 
 import msgspec
 
-from adapters.smtp.composing.mime import Identity, Letter, compile_content
+from adapters.smtp.composing.mime import Identity, Letter, compile_content, date_of
 from adapters.smtp.composing.press import BATCH
 from adapters.smtp.composing.pressing import ComposeFailure, Made, PressJob, Signing
 from adapters.smtp.delivery.envelopes import Envelope
 from gateway.domain.mail.addresses import domain_of, wire_form
 from gateway.domain.mail.campaigns import Campaign
-from gateway.domain.mail.campaigns import Letter as Given
+from gateway.domain.mail.campaigns import Letter as Claimed
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.message.display import Display
 from gateway.domain.mail.tokens import Keys, Named, sealed, stop_address, verp
 from gateway.domain.values import SECOND
 from gateway.errors import Refusal, Refused
 from gateway.ports import Lane, Store
+from gateway.usecases.mail.campaigns import display_of
 from gateway.usecases.mail.sending import Links, Message, keep_links, message
 
 BOUNCE_DAYS = 14
@@ -75,7 +73,7 @@ class Jobs:
         return self._sizes.get(campaign, 0)
 
     async def made(
-        self, campaign: Campaign, letters: Sequence[Given], now: int
+        self, campaign: Campaign, letters: Sequence[Claimed], now: int
     ) -> AsyncGenerator[list[Envelope | ComposeFailure], None]:
         """Letters of one campaign in their order, some at a time: each ready, or why it cannot be
         made. The first ones go while the others are made.
@@ -96,7 +94,7 @@ class Jobs:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _part(
-        self, job: Job, keys: Keys, letters: Sequence[Given], now: int
+        self, job: Job, keys: Keys, letters: Sequence[Claimed], now: int
     ) -> list[Envelope | ComposeFailure]:
         mails = [self._mail(each, job, keys, now) for each in letters]
         key = str(letters[0].campaign)
@@ -120,7 +118,7 @@ class Jobs:
             for letter, each in zip(letters, made, strict=True)
         ]
 
-    def _mail(self, letter: Given, job: Job, keys: Keys, now: int) -> Letter:
+    def _mail(self, letter: Claimed, job: Job, keys: Keys, now: int) -> Letter:
         mail_list = job.mail_list
         has_links = bool(job.press.compiled.links)
         mail = mail_of(letter, mail_list, keys, self._public_url, now, has_links=has_links)
@@ -173,7 +171,7 @@ def identity_of(mail_list: MailList, public_url: str, *, feedback_id: str = "") 
     host = public_url.partition("://")[2].partition(":")[0].partition("/")[0]
     return Identity(
         address=mail_list.sender,
-        display=Display(mail_list.sender_name, mail_list.sender_address, mail_list.contact),
+        display=display_of(mail_list),
         list_id=f"{mail_list.id}.{host or domain_of(mail_list.sender)}",
         name=mail_list.sender_display,
         reply_to=mail_list.reply_to,
@@ -188,7 +186,7 @@ def signing_of(mail_list: MailList) -> Signing | None:
 
 
 def mail_of(
-    letter: Given,
+    letter: Claimed,
     mail_list: MailList,
     keys: Keys,
     public_url: str,
@@ -205,7 +203,7 @@ def mail_of(
     token = sealed(named, keys.stop)
     return Letter(
         message_id=f"<{sealed(named, keys.verp)}@{domain_of(mail_list.sender)}>",
-        date=_date((letter.first_at or now) // SECOND),
+        date=date_of((letter.first_at or now) // SECOND),
         to=wire_form(letter.address),
         values=_values.decode(letter.attributes),
         stop_url=f"{public_url}/u/{token}",
@@ -213,8 +211,3 @@ def mail_of(
         token=sealed(named, keys.click) if has_links else "",
         open_url=f"{public_url}/o/{sealed(named, keys.open)}" if mail_list.open_tracking else "",
     )
-
-
-@lru_cache(1_000)
-def _date(seconds: int) -> str:
-    return formatdate(seconds)

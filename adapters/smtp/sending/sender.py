@@ -10,28 +10,25 @@ import contextlib
 import random
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from adapters.smtp.composing.pressing import ComposeFailure
 from adapters.smtp.delivery.envelopes import Envelope
 from adapters.smtp.sending.guard import Guard
+from adapters.smtp.sending.hands import Hands
 from adapters.smtp.sending.jobs import Jobs
 from adapters.smtp.sending.lanes import Lanes, Ready
 from adapters.smtp.sending.posts import RelayPost
 from adapters.smtp.sending.singles import Singles
 from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.campaigns import Campaign, Letter, Result
-from gateway.domain.mail.lanes import Lane as MailLane
 from gateway.domain.mail.outcomes import LUCK, class_of, put_back, result_of
 from gateway.domain.mail.pace import Pacer
 from gateway.domain.values import Seed
 from gateway.errors import GatewayError, Transient, Trouble
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.process import Blocks, Log
-from gateway.usecases.mail.bounces import UNWRITABLE
 from gateway.usecases.mail.sending import (
     AT_ONCE,
     IDS_A_RESULT,
@@ -44,29 +41,12 @@ from gateway.usecases.mail.sending import (
     lost,
     pause_for_fault,
 )
-
-MOST_CLAIMED = 1_000
-"""Letters in our hands at most, whatever the speed."""
-
-MOST_BYTES = 64 * 1024 * 1024
-"""Letters in our hands at most, as they go on the wire; one may be larger."""
-
-_FIRST = 8
-"""Of a campaign so many letters are in our hands before it is known how large they are."""
-
-_AHEAD_SECONDS = 0.25
-"""So many seconds' worth of letters are in our hands."""
+from gateway.usecases.mail.watching import UNWRITABLE
 
 _GATHER_SECONDS = 0.02
 """Results are gathered for so long: one transaction for many."""
 
-_PROBES = 2
-"""Letters in hand while no relay can be reached."""
-
 _LOOK_SECONDS = 0.25
-_DRY_SECONDS = 0.5
-"""A lane that had nothing due is asked again after so long."""
-
 _STOP_SECONDS = 10.0
 
 _REST_SECONDS = 1.0
@@ -75,10 +55,8 @@ _REST_SECONDS = 1.0
 _NOT_COMMITTED = frozenset((Trouble.STORE_BUSY, Trouble.STORE_CONFLICT))
 """Troubles after which nothing was committed for certain."""
 
-_LANES: tuple[str, ...] = get_args(MailLane)
-
-_LANE_SECONDS = 2.0
-"""Of a lane with a pace so many seconds' worth are claimed."""
+_SWEEP_SECONDS = 60.0
+"""Between two looks for what the store has us attempt, and nobody has in hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +69,8 @@ class Process:
     lives."""
     clock: Clock
     log: Log
+    steady: Callable[[], float] = time.monotonic
+    """A clock that nobody sets, in seconds."""
 
 
 class Sender:
@@ -109,7 +89,6 @@ class Sender:
         singles: Singles,
         process: Process,
         least: int = 40,
-        pacer: Pacer | None = None,
     ) -> None:
         self._store = store
         self._jobs = jobs
@@ -118,25 +97,18 @@ class Sender:
         self._process = process
         self._clock = process.clock
         self._log = process.log
-        self._least = least
-        self._pacer = pacer or Pacer()
+        self._pacer = Pacer()
         self._ready = Lanes(self._pacer)
+        self._hands = Hands(self._pacer, jobs.size_of, process.steady, least)
         self._rng = random.Random()  # noqa: S311 - it spreads pauses, and guards nothing
         self._results: list[Result] = []
-        self._in_hand: Counter[str] = Counter()
-        self._of_campaign: Counter[int] = Counter()
-        self._dry: dict[tuple[int, str], float] = {}
         self._making: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._posts: list[RelayPost] = []
-        self._window = least
-        self._room = 0
-        self._settled = 0
-        self._measured_at = time.monotonic()
-        self._turn = 0
         self._is_behind = False
         self._may_have_lost = False
         """Whether a claim may have been committed without our knowing."""
+        self._looked_at = process.steady()
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
         singles.on_offer = self._tell_relays
@@ -168,12 +140,7 @@ class Sender:
     @property
     def in_hand(self) -> int:
         """Letters that are claimed and not settled."""
-        return self._in_hand.total()
-
-    @property
-    def pacer(self) -> Pacer:
-        """The pace of its lanes."""
-        return self._pacer
+        return len(self._hands)
 
     def post(self) -> "RelayPost":
         """What one relay takes letters from."""
@@ -188,7 +155,7 @@ class Sender:
 
     def wake(self) -> None:
         """There may be something to do."""
-        self._dry.clear()
+        self._hands.look_again()
         self._woken.set()
 
     # --- of relays ---
@@ -216,15 +183,13 @@ class Sender:
         campaign = self._guard.campaigns.get(letter.campaign)
         give_up = campaign.give_up_seconds if campaign else Campaign.give_up_seconds
         luck = int(self._rng.random() * LUCK)
-        self._settle(ready, result_of(letter, answer, give_up, now, luck))
-        self._settled += 1
+        self._settle(ready, result_of(letter, answer, give_up, now, luck), went=True)
         self._tell_relays()  # the lane has a place again
 
-    def _settle(self, ready: Ready, result: Result) -> None:
+    def _settle(self, ready: Ready, result: Result, *, went: bool = False) -> None:
         # The two know each other: messages would pile up until cycles are looked for.
         ready.envelope = None
-        self._in_hand[ready.letter.lane] -= 1
-        self._of_campaign[ready.letter.campaign] -= 1
+        self._hands.let_go(ready.letter, went=went)
         self._results.append(result)
         self._woken.set()
 
@@ -247,11 +212,12 @@ class Sender:
 
     async def _round(self) -> None:
         await self._wait()
-        self._measure()
+        self._hands.measure()
         now = self._clock()
         for ready, until in self._ready.stale(now):
             self._settle(ready, put_back(ready.letter, now, until))
-        if self._may_have_lost:
+        since = self._process.steady() - self._looked_at
+        if self._may_have_lost or since >= _SWEEP_SECONDS:
             await self._find_lost()
         is_held_up = self._is_behind or self._may_have_lost or self._is_stopping
         wishes = () if is_held_up else self._wishes(now)
@@ -262,14 +228,16 @@ class Sender:
             self._woken.set()
 
     async def _find_lost(self) -> None:
-        """A claim failed, and may have been committed all the same: once nothing is in hand, what
-        the store has us attempt was never seen here, and is held as in doubt.
+        """Where nothing is in hand, what the store has us attempt was never seen here, or could not
+        be settled: it is held as in doubt. After a claim that failed, and may have been committed
+        all the same, nothing is claimed before that.
         """
         owner = self._process.owner()
         if self._is_behind or self._results or self.in_hand or owner is None:
             return
-        while await self._store.run(lost, Lost(owner, self._clock()), Lane.BACKGROUND):
-            pass
+        self._looked_at = self._process.steady()
+        while held := await self._store.run(lost, Lost(owner, self._clock()), Lane.BACKGROUND):
+            self._log.warning("mails are in doubt: what came of them was lost", mails=held)
         self._may_have_lost = False
 
     async def _wait(self) -> None:
@@ -279,56 +247,19 @@ class Sender:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._woken.wait()
-        if self.in_hand > self._window // 2 and len(self._results) < AT_ONCE // 2:
+        if self._hands.are_full and len(self._results) < AT_ONCE // 2:
             await asyncio.sleep(_GATHER_SECONDS)
         self._woken.clear()
 
-    def _measure(self) -> None:
-        """Hold as much in hand as goes in a moment."""
-        now = time.monotonic()
-        seconds = now - self._measured_at
-        if seconds >= _AHEAD_SECONDS:
-            ahead = int(self._settled / seconds * _AHEAD_SECONDS)
-            self._window = min(MOST_CLAIMED, max(self._least, ahead))
-            self._settled, self._measured_at = 0, now
-
     def _wishes(self, now: int) -> tuple[Wish, ...]:
-        # Of relays that are all away none comes back unless there is something to try it with.
-        window = self._window if any(post.answers for post in self._posts) else _PROBES
-        room = window - self.in_hand
-        if room < max(1, window // 4) or not self._guard.is_fresh or not self._may_claim(now):
+        if not self._guard.is_fresh or not self._may_claim(now):
             return ()
-        steady = time.monotonic()
-        self._dry = {key: until for key, until in self._dry.items() if until > steady}
-        pairs = [
-            (campaign.id, lane)
-            for campaign in self._guard.campaigns.values()
-            if self._guard.sends(campaign)
-            for lane in _LANES
-            if (campaign.id, lane) not in self._dry
-        ]
-        self._turn += 1
-        begin = self._turn % len(pairs) if pairs else 0
-        self._of_campaign = +self._of_campaign
-        size_of = self._jobs.size_of
-        held = sum(size_of(id_) * count for id_, count in self._of_campaign.items())
-        new: Counter[int] = Counter()
-        wishes: list[Wish] = []
-        for id_, lane in pairs[begin:] + pairs[:begin]:
-            most = self._pacer.room(lane, now, _LANE_SECONDS)
-            limit = room if most is None else min(room, most - self._in_hand[lane])
-            if size := size_of(id_):
-                fits = max((MOST_BYTES - held) // size, 0 if self.in_hand or wishes else 1)
-                if fits < limit:  # small ones are few enough whatever the others are
-                    limit = fits
-                    held += max(0, fits) * size
-            else:
-                limit = min(limit, _FIRST - self._of_campaign[id_] - new[id_])
-                new[id_] += max(0, limit)
-            if limit > 0:
-                wishes.append(Wish(id_, lane, limit))
-        self._room = room
-        return tuple(wishes)
+        may_go = [id_ for id_, each in self._guard.campaigns.items() if self._guard.sends(each)]
+        return self._hands.wishes(may_go, now, answers=self._answers())
+
+    def _answers(self) -> bool:
+        """Whether any relay can be reached, as far as that is known."""
+        return any(post.answers for post in self._posts)
 
     def _may_claim(self, now: int) -> bool:
         """Whether any relay takes letters."""
@@ -342,9 +273,9 @@ class Sender:
         some, now = self._results[:AT_ONCE], self._clock()
         ids = IDS_A_RESULT * len(some)
         seed = Seed(self._process.ids.block(now, ids) if ids else 0, ids, secrets.token_bytes(16))
-        limit = min(AT_ONCE, self._room)
-        claimed_at = now, time.monotonic()
-        job = Round(owner, now, seed, tuple(some), wishes, limit)
+        limit = min(AT_ONCE, self._hands.room(answers=self._answers()))
+        claimed_at = now, self._process.steady()
+        job = Round(owner, now, seed, tuple(some), wishes, limit, self._hands.bytes(wishes))
         try:
             given = await self._store.run(exchange, job, Lane.BACKGROUND)
         except Transient as error:
@@ -352,16 +283,15 @@ class Sender:
             self._may_have_lost = self._may_have_lost or is_unknown
             raise
         except GatewayError as error:
-            # They stay `attempting` while we live, and are held after that.
+            # They stay `attempting` until they are looked for.
             self._log.error("mails cannot be settled", mails=len(some), exc_info=error)
             del self._results[: len(some)]
             return
         del self._results[: len(some)]
+        self._hands.heard(wishes, given)
         self._take(given, claimed_at)
 
     def _take(self, given: Given, claimed_at: tuple[int, float]) -> None:
-        for key in given.dry:
-            self._dry[key] = claimed_at[1] + _DRY_SECONDS
         self._guard.note(given.suppressions)
         for campaign in given.paused:
             self._guard.changed(campaign)
@@ -370,8 +300,7 @@ class Sender:
             )
         by_campaign: dict[int, list[Ready]] = {}
         for letter in given.letters:
-            self._in_hand[letter.lane] += 1
-            self._of_campaign[letter.campaign] += 1
+            self._hands.took(letter)
             by_campaign.setdefault(letter.campaign, []).append(Ready(letter, claimed_at))
         for id_, some in by_campaign.items():
             task = asyncio.create_task(self._make(id_, some))

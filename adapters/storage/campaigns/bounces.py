@@ -1,11 +1,13 @@
 """What came back, and which processes send, in the store."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, exists, literal_column, select, update
 from sqlalchemy.engine import Dialect
 
+from adapters.storage.campaigns.lasts import LastStatements
 from adapters.storage.campaigns.rows import Abouts
 from adapters.storage.database import Connection, prepare, prepare_bulk
 from adapters.storage.mail.given import prepare_indexed
@@ -19,7 +21,7 @@ from adapters.storage.schema.campaigns import (
 from adapters.storage.schema.mail import mail_recipients
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.values import SECOND, Scope, first_id
-from gateway.ports.mail.campaigns import Bounce
+from gateway.ports.mail.campaigns import Bounce, Send
 
 _astuple = msgspec.structs.astuple
 _NONE: Any = literal_column("''")
@@ -36,6 +38,7 @@ class BounceStatements:
         sends, to, bounces = mail_sends.c, mail_recipients.c, mail_bounces.c
         named: Any = bindparam("named")
         self.insert = prepare_bulk(dialect, mail_bounces)
+        self.lasts = LastStatements(dialect)
         self.mark = prepare(
             dialect,
             update(mail_sends)
@@ -83,9 +86,8 @@ class BounceStatements:
         self.forget = prepare(dialect, delete(mail_bounces).where(bounces.id.in_(old)))
         senders = mail_senders.c
         self.beat = prepare_bulk(dialect, mail_senders, update=["beat_at"])
-        self.gone = prepare(
-            dialect, delete(mail_senders).where(senders.beat_at < bindparam("before"))
-        )
+        whose: Any = bindparam("whose")
+        self.gone = prepare(dialect, delete(mail_senders).where(senders.owner == whose))
         self.heard = prepare(dialect, select(senders.owner, senders.beat_at))
         self.attempting = prepare(
             dialect, select(sends.owner).distinct().where(ATTEMPTING).order_by(sends.owner)
@@ -93,13 +95,15 @@ class BounceStatements:
         watches = mail_watches.c
         self.watched = prepare(
             dialect,
-            select(watches.owner, watches.beat_at, watches.seen_at).where(
-                watches.looker == bindparam("whose")
-            ),
+            select(watches.owner, watches.beat_at, watches.seen_at).where(watches.looker == whose),
         )
         self.watch = prepare_bulk(dialect, mail_watches, update=["beat_at", "seen_at"])
+        self.looks_no_more = prepare(dialect, delete(mail_watches).where(watches.looker == whose))
         self.unwatch = prepare(
-            dialect, delete(mail_watches).where(watches.seen_at < bindparam("before"))
+            dialect,
+            delete(mail_watches).where(
+                watches.looker == whose, watches.owner == bindparam("watched")
+            ),
         )
 
 
@@ -114,9 +118,10 @@ class BouncesInTransaction:
         self._abouts = abouts
         self.writes = 0
 
-    def add(self, scope: Scope, bounce: Bounce) -> None:
-        self.writes += 1
-        self._connection.write([(self._sql.insert, [_astuple(bounce)])])
+    def add(self, scope: Scope, bounces: Sequence[Bounce]) -> None:
+        if bounces:
+            self.writes += 1
+            self._connection.write([(self._sql.insert, [_astuple(one) for one in bounces])])
 
     def mark(self, scope: Scope, campaign: int, recipient: int, bounce_class: str) -> bool:
         if not self._abouts.covers(scope, campaign):
@@ -124,6 +129,14 @@ class BouncesInTransaction:
         self.writes += 1
         given = {"named": campaign, "whom": recipient, "new_class": bounce_class}
         return self._connection.run(self._sql.mark, **given) > 0
+
+    def last(self, scope: Scope, list_: str, recipients: Sequence[int]) -> dict[int, list[Send]]:
+        found: dict[int, list[Send]] = {}
+        if recipients:
+            for send in self._sql.lasts.of(self._connection, list_, recipients):
+                if self._abouts.covers(scope, send.campaign):
+                    found.setdefault(send.recipient, []).append(send)
+        return found
 
     def reset(self, scope: Scope, campaign: Campaign, limit: int) -> int:
         self.writes += 1
@@ -145,10 +158,7 @@ class BeatsInTransaction:
         self.writes = 0
 
     def beat(self, scope: Scope, owner: int, now: int) -> None:
-        """Of one that was silent for a day nothing is kept: it is silent all the same."""
         self.writes += 1
-        self._connection.run(self._sql.gone, before=now - _DAY)
-        self._connection.run(self._sql.unwatch, before=now - _DAY)
         self._connection.write([(self._sql.beat, [(owner, now)])])
 
     def silent(self, scope: Scope, looker: int, now: int, patience: int) -> list[int]:
@@ -169,4 +179,16 @@ class BeatsInTransaction:
         if news:
             self.writes += 1
             self._connection.write([(self._sql.watch, news)])
+        for owner in sorted(watched.keys() - seen.keys()):
+            self.writes += 1
+            self._connection.run(self._sql.unwatch, whose=looker, watched=owner)
+        for owner, at in seen.items():
+            if owner in heard and now - at >= _DAY:
+                self._drop(owner)
         return [owner for owner in attempting if now - seen[owner] >= patience]
+
+    def _drop(self, owner: int) -> None:
+        """Keep nothing of one that said nothing for a day: it is silent all the same."""
+        self.writes += 1
+        self._connection.run(self._sql.gone, whose=owner)
+        self._connection.run(self._sql.looks_no_more, whose=owner)

@@ -1,6 +1,6 @@
 """Counts of campaigns in the store."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,26 +56,31 @@ class FiguresInTransaction:
         self._connection = connection
         self._sql = statements
         self._abouts = abouts
-        self._waiting: Counter[tuple[int, str]] = Counter()
+        self._waiting: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.writes = 0
 
     def add(self, scope: Scope, campaign: int, amounts: Mapping[str, int]) -> None:
         for name, amount in amounts.items():
             if amount:
                 self.writes += 1
-                self._waiting[campaign, name] += amount
+                self._waiting[campaign][name] += amount
 
     def moved(self, campaign: int, before: str, after: str, count: int = 1) -> None:
         """So many mails went from one state into another."""
         if before != after:
-            self._waiting[campaign, before] -= count
-            self._waiting[campaign, after] += count
+            waiting = self._waiting[campaign]
+            waiting[before] -= count
+            waiting[after] += count
 
     def of(self, scope: Scope, campaign: int) -> Mapping[str, int]:
         if not self._abouts.covers(scope, campaign):
             return {}
-        self.flush()
-        return dict(self._connection.rows(self._sql.of, named=campaign))
+        found = dict(self._connection.rows(self._sql.of, named=campaign))
+        # Not written for it: rows are locked all at once, at the end.
+        for name, amount in self._waiting.get(campaign, {}).items():
+            if amount:
+                found[name] = found.get(name, 0) + amount
+        return dict(sorted(found.items()))
 
     def responded(self, scope: Scope, campaign: int, recipient: int, what: str, at: int) -> bool:
         self.writes += 1
@@ -85,7 +90,12 @@ class FiguresInTransaction:
     def flush(self) -> None:
         """Write what was counted."""
         # Sorted, so that two processes that count the same wait instead of deadlocking.
-        rows = [(*key, amount) for key, amount in sorted(self._waiting.items()) if amount]
+        rows = [
+            (campaign, name, amount)
+            for campaign, waiting in sorted(self._waiting.items())
+            for name, amount in sorted(waiting.items())
+            if amount
+        ]
         self._waiting.clear()
         if rows:
             self._connection.write([(self._sql.add, rows)])

@@ -1,73 +1,50 @@
-"""Single mails in the store, and those that failed."""
+"""Single mails in the store, and those that did not reach anybody."""
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, literal_column, or_, select
+from sqlalchemy import and_, bindparam, delete, exists, literal_column, not_, or_, select
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.campaigns.rows import Abouts, campaigns_of
 from adapters.storage.campaigns.sends import SendsInTransaction
 from adapters.storage.database import Connection, among, prepare
-from adapters.storage.schema.campaigns import (
-    AMISS,
-    mail_campaigns,
-    mail_responses,
-    mail_sends,
-)
-from gateway.domain.mail.campaigns import ALL, IN_DOUBT, Campaign
+from adapters.storage.schema.campaigns import mail_campaigns, mail_responses, mail_sends
+from gateway.domain.mail.campaigns import ALL, Campaign, is_missed
 from gateway.domain.values import Scope
 from gateway.ports.mail.campaigns import Send
 
 _ONE: Any = literal_column("1")
+
+_LOOKED_AT = 10
+"""So many mails are looked at for each that is asked for, to find those that were missed."""
 
 
 class LookupStatements:
     """The statements of this module, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        sends, campaigns = mail_sends.c, mail_campaigns.c
+        sends = mail_sends.c
         named: Any = bindparam("named")
         to: Any = bindparam("whom")
-        most: Any = bindparam("most")
         self.one = prepare(
             dialect,
             select(mail_sends)
             .where(sends.campaign == named, sends.recipient == to)
             .with_for_update(),
         )
-        self.of = prepare(
+        self.page = prepare(
             dialect,
-            select(mail_sends)
-            .select_from(mail_campaigns)
-            .join(mail_sends, sends.campaign == campaigns.id)
-            .where(campaigns.advertiser == bindparam("whose"), sends.recipient == to)
-            .order_by(campaigns.id.desc()),
+            select(sends.recipient, sends.state, sends["class"])
+            .where(sends.campaign == named, sends.recipient > bindparam("after"))
+            .order_by(sends.recipient)
+            .limit(bindparam("most")),
         )
+        self.unfinished = prepare(dialect, _unfinished())
+        self._retention(dialect)
 
-        def amiss(*conditions: Any) -> Any:
-            return (
-                select(sends.recipient)
-                .where(
-                    sends.campaign == named,
-                    AMISS,
-                    *conditions,
-                    sends.recipient > bindparam("after"),
-                )
-                .order_by(sends.recipient)
-                .limit(most)
-                .subquery()
-            )
-
-        # What may have gone is not sent again, whoever counted it as failed.
-        failed = amiss(
-            sends.state == literal_column("'failed'"),
-            sends["class"] != literal_column(f"'{IN_DOUBT}'"),
-        )
-        bounced = amiss(
-            sends.state == literal_column("'sent'"), sends["class"] != literal_column("''")
-        )
-        both = select(failed.c.recipient).union_all(select(bounced.c.recipient))
-        self.failed = prepare(dialect, both.order_by("recipient").limit(most))
+    def _retention(self, dialect: Dialect) -> None:
+        sends, responses, campaigns = mail_sends.c, mail_responses.c, mail_campaigns.c
+        named: Any = bindparam("named")
         self.oldest = prepare(
             dialect,
             select(campaigns.id)
@@ -82,36 +59,12 @@ class LookupStatements:
             .order_by(campaigns.id)
             .limit(_ONE),
         )
-        self.unfinished = prepare(
-            dialect,
-            select(mail_campaigns)
-            .where(
-                campaigns.advertiser == bindparam("whose"),
-                or_(
-                    campaigns.state.in_(
-                        [
-                            literal_column(f"'{state}'")
-                            for state in ("scheduled", "fixing", "sending", "paused")
-                        ]
-                    ),
-                    and_(
-                        campaigns.due_at.is_not(None),
-                        or_(
-                            campaigns.ended_at == literal_column("0"),
-                            campaigns.fixed_to != literal_column(str(ALL)),
-                        ),
-                    ),
-                ),
-            )
-            .order_by(campaigns.id)
-            .limit(_ONE),
-        )
         self.some = prepare(
             dialect,
             select(sends.recipient)
             .where(sends.campaign == named)
             .order_by(sends.recipient)
-            .limit(most),
+            .limit(bindparam("most")),
         )
         self.forget = prepare(
             dialect,
@@ -119,13 +72,32 @@ class LookupStatements:
                 sends.campaign == named, among(dialect, sends.recipient, "ids")
             ),
         )
-        responses = mail_responses.c
         self.forget_responses = prepare(
             dialect,
             delete(mail_responses).where(
                 responses.campaign == named, among(dialect, responses.recipient, "ids")
             ),
         )
+
+
+def _unfinished() -> Any:
+    """A campaign of an advertiser that has something to send, or to note."""
+    campaigns = mail_campaigns.c
+    states: list[Any] = [
+        literal_column(f"'{state}'") for state in ("scheduled", "fixing", "sending", "paused")
+    ]
+    is_noted = and_(
+        campaigns.ended_at != literal_column("0"), campaigns.fixed_to == literal_column(str(ALL))
+    )
+    return (
+        select(mail_campaigns)
+        .where(
+            campaigns.advertiser == bindparam("whose"),
+            or_(campaigns.state.in_(states), and_(campaigns.due_at.is_not(None), not_(is_noted))),
+        )
+        .order_by(campaigns.id)
+        .limit(_ONE)
+    )
 
 
 class LookupsInTransaction:
@@ -150,17 +122,22 @@ class LookupsInTransaction:
         rows = self._connection.rows(self._sql.one, named=campaign, whom=recipient)
         return Send(*rows[0]) if rows else None
 
-    def failed(self, scope: Scope, campaign: int, after: int, limit: int) -> list[int]:
+    def missed(self, scope: Scope, campaign: int, after: int, limit: int) -> tuple[list[int], int]:
+        """By the key of the table: no index has the cancelled ones, and what is looked at is
+        bounded.
+        """
         if not self._abouts.covers(scope, campaign):
-            return []
-        rows = self._connection.rows(self._sql.failed, named=campaign, after=after, most=limit)
-        return [recipient for (recipient,) in rows]
-
-    def of(self, scope: Scope, advertiser: str, recipient: int) -> list[Send]:
-        if not scope.covers(advertiser):
-            return []
-        rows = self._connection.rows(self._sql.of, whose=advertiser, whom=recipient)
-        return [Send(*row) for row in rows]
+            return [], 0
+        ids: list[int] = []
+        reached = 0
+        most = _LOOKED_AT * limit
+        rows = self._connection.rows(self._sql.page, named=campaign, after=after, most=most)
+        for reached, state, bounce_class in rows:
+            if is_missed(state, bounce_class):
+                ids.append(reached)
+            if len(ids) == limit:
+                break
+        return ids, reached
 
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:
         return self._sends.cancel(scope, campaign, now, limit)

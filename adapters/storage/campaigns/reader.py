@@ -19,12 +19,26 @@ from adapters.storage.schema.campaigns import (
     mail_sends,
 )
 from adapters.storage.schema.mail import mail_recipients
-from gateway.domain.mail.campaigns import Campaign, SendState
+from gateway.domain.mail.campaigns import ALL, Campaign, SendState
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.ports.mail.campaigns import Bounce, Send
 
 _ADDRESS = func.coalesce(mail_recipients.c.address, literal_column("''"))
 _AMISS = ("deferred", "failed", "suppressed", "held")
+
+
+def _behind(some: Select[Any], id_: Any, *, newest_first: bool) -> Select[Any]:
+    """Rows behind an id, in the order of their ids."""
+    after: Any = bindparam("after")
+    if newest_first:
+        some = some.where(id_ < after).order_by(id_.desc())
+    else:
+        some = some.where(id_ > after).order_by(id_)
+    return some.limit(bindparam("most"))
+
+
+def _from(after: int, *, newest_first: bool) -> int:
+    return ALL if newest_first and not after else after
 
 
 class CampaignReader:
@@ -55,17 +69,20 @@ class CampaignReader:
         )
 
     def page(
-        self, connection: Connection, scope: Scope, *, list_: str | None, after: int, limit: int
+        self,
+        connection: Connection,
+        scope: Scope,
+        *,
+        list_: str | None,
+        after: int,
+        limit: int,
+        newest_first: bool = False,
     ) -> list[Campaign]:
         columns = mail_campaigns.c
-        some = (
-            select(mail_campaigns)
-            .where(columns.id > bindparam("after"))
-            .order_by(columns.id)
-            .limit(bindparam("most"))
-        )
-        given: dict[str, Any] = {"after": after, "most": limit}
-        rows = self._some(connection, ("campaigns",), some, columns, scope, list_, given)
+        some = _behind(select(mail_campaigns), columns.id, newest_first=newest_first)
+        given: dict[str, Any] = {"after": _from(after, newest_first=newest_first), "most": limit}
+        kind = ("campaigns", "down" if newest_first else "up")
+        rows = self._some(connection, kind, some, columns, scope, list_, given)
         return campaigns_of(rows, scope)
 
     def figures(self, connection: Connection, scope: Scope, campaign: int) -> Mapping[str, int]:
@@ -92,22 +109,26 @@ class CampaignReader:
         return [(Send(*row[:-1]), row[-1]) for row in rows]
 
     def bounces(
-        self, connection: Connection, scope: Scope, *, campaign: int | None, after: int, limit: int
+        self,
+        connection: Connection,
+        scope: Scope,
+        *,
+        campaign: int | None,
+        after: int,
+        limit: int,
+        newest_first: bool = False,
     ) -> list[tuple[Bounce, str]]:
         columns = mail_bounces.c
-        some = (
-            select(mail_bounces, _ADDRESS)
-            .outerjoin(mail_recipients, mail_recipients.c.id == columns.recipient)
-            .where(columns.id > bindparam("after"))
-            .order_by(columns.id)
-            .limit(bindparam("most"))
+        logged = select(mail_bounces, _ADDRESS).outerjoin(
+            mail_recipients, mail_recipients.c.id == columns.recipient
         )
-        given: dict[str, Any] = {"after": after, "most": limit}
-        kind: tuple[str, ...] = ("bounces",)
+        some = _behind(logged, columns.id, newest_first=newest_first)
+        given: dict[str, Any] = {"after": _from(after, newest_first=newest_first), "most": limit}
+        kind: tuple[str, ...] = ("bounces", "down" if newest_first else "up")
         if campaign is not None:
             some = some.where(columns.campaign == bindparam("named"))
             given["named"] = campaign
-            kind = ("bounces", "of one")
+            kind += ("of one",)
         rows = self._some(connection, kind, some, columns, scope, None, given)
         return [(Bounce(*row[:-1]), row[-1]) for row in rows]
 

@@ -10,6 +10,7 @@ from adapters.storage.campaigns.bounces import (
     BounceStatements,
 )
 from adapters.storage.campaigns.figures import FiguresInTransaction, FigureStatements
+from adapters.storage.campaigns.locks import LockStatements
 from adapters.storage.campaigns.lookups import LookupsInTransaction, LookupStatements
 from adapters.storage.campaigns.rows import (
     Abouts,
@@ -17,6 +18,7 @@ from adapters.storage.campaigns.rows import (
     CampaignRowStatements,
 )
 from adapters.storage.campaigns.sends import SendsInTransaction, SendStatements
+from adapters.storage.campaigns.waiting import WaitingInTransaction, WaitingStatements
 from adapters.storage.database import Connection
 from adapters.storage.mail.standing import StandingInTransaction, StandingStatements
 
@@ -38,6 +40,11 @@ class CampaignStatements:
         return SendStatements(self._dialect)
 
     @cached_property
+    def waiting(self) -> WaitingStatements:
+        """That of what waits to be sent."""
+        return WaitingStatements(self._dialect)
+
+    @cached_property
     def lookups(self) -> LookupStatements:
         """Those of single mails."""
         return LookupStatements(self._dialect)
@@ -51,6 +58,11 @@ class CampaignStatements:
     def bounces(self) -> BounceStatements:
         """Those of bounces and senders."""
         return BounceStatements(self._dialect)
+
+    @cached_property
+    def locks(self) -> LockStatements:
+        """Those of locks."""
+        return LockStatements(self._dialect)
 
     @cached_property
     def standing(self) -> StandingStatements:
@@ -69,6 +81,10 @@ class CampaignsInTransaction(CampaignRowsInTransaction):
     @cached_property
     def sends(self) -> SendsInTransaction:
         return SendsInTransaction(self._connection, self._all.sends, self._abouts, self.figures)
+
+    @cached_property
+    def waiting(self) -> WaitingInTransaction:
+        return WaitingInTransaction(self._connection, self._all.waiting, self._abouts)
 
     @cached_property
     def lookups(self) -> LookupsInTransaction:

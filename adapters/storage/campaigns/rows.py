@@ -1,16 +1,16 @@
 """Campaigns, what they say, and whose they are, in the store."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, literal_column, select
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.database import Connection, among, prepare, prepare_bulk
 from adapters.storage.schema.campaigns import mail_campaigns, mail_contents, mail_links
 from gateway.domain.mail.campaigns import Campaign
-from gateway.domain.values import Scope
+from gateway.domain.values import EVERYBODY, Scope
 
 _astuple = msgspec.structs.astuple
 
@@ -26,8 +26,13 @@ class CampaignRowStatements:
         self.save = prepare_bulk(
             dialect, mail_campaigns, update=[c.name for c in columns if c.name not in fixed]
         )
-        self.find = prepare(
-            dialect, select(mail_campaigns).where(columns.id == named).with_for_update()
+        self.find = prepare(dialect, select(mail_campaigns).where(columns.id == named))
+        self.lock = prepare(
+            dialect,
+            select(mail_campaigns)
+            .where(among(dialect, columns.id, "ids"))
+            .order_by(columns.id)
+            .with_for_update(),
         )
         self.due = prepare(
             dialect,
@@ -86,9 +91,9 @@ class Abouts:
         """Whether a campaign lies in a scope."""
         return scope.advertisers is None or self.of(scope, campaign) is not None
 
-    def changed(self, campaign: int) -> None:
-        """One is not what it was."""
-        self._known.pop(campaign, None)
+    def note(self, campaign: Campaign) -> None:
+        """One was read, or is not what it was."""
+        self._known[campaign.id] = About(campaign.advertiser, campaign.list, campaign.topic)
 
 
 class CampaignRowsInTransaction:
@@ -100,6 +105,7 @@ class CampaignRowsInTransaction:
         self._connection = connection
         self._sql = statements
         self._abouts = abouts
+        self._locked: dict[int, Campaign] = {}
         self._writes = 0
 
     def add(self, scope: Scope, campaign: Campaign, content: bytes, links: Sequence[str]) -> None:
@@ -107,17 +113,30 @@ class CampaignRowsInTransaction:
         self._connection.write([(self._sql.insert, [_astuple(campaign)])])
         self._say(campaign, content, links)
 
-    def find(self, scope: Scope, campaign: int) -> Campaign | None:
-        found = campaigns_of(self._connection.rows(self._sql.find, named=campaign), scope)
+    def lock(self, campaigns: Collection[int]) -> list[Campaign]:
+        """Lock campaigns, in an order that all processes share; those that there are."""
+        if more := sorted(set(campaigns) - self._locked.keys()):
+            for one in campaigns_of(self._connection.rows(self._sql.lock, ids=more), EVERYBODY):
+                self._keep(one)
+        return [self._locked[id_] for id_ in sorted(set(campaigns)) if id_ in self._locked]
+
+    def find(self, scope: Scope, campaign: int, *, lock: bool = True) -> Campaign | None:
+        if lock:
+            found = [one for one in self.lock((campaign,)) if scope.covers(one.advertiser)]
+        else:
+            found = campaigns_of(self._connection.rows(self._sql.find, named=campaign), scope)
         return found[0] if found else None
 
     def due(self, scope: Scope, now: int) -> Campaign | None:
         found = campaigns_of(self._connection.rows(self._sql.due, now=now), scope)
-        return found[0] if found else None
+        if not found:
+            return None
+        self._keep(found[0])
+        return found[0]
 
     def save(self, scope: Scope, campaign: Campaign) -> None:
         self._writes += 1
-        self._abouts.changed(campaign.id)
+        self._keep(campaign)
         self._connection.write([(self._sql.save, [_astuple(campaign)])])
 
     def rewrite(
@@ -135,6 +154,10 @@ class CampaignRowsInTransaction:
         if not found:
             return None
         return bytes(found[0][0]), [url for (url,) in rows(self._sql.links, named=campaign)]
+
+    def _keep(self, campaign: Campaign) -> None:
+        self._locked[campaign.id] = campaign
+        self._abouts.note(campaign)
 
     def _say(self, campaign: Campaign, content: bytes, links: Sequence[str]) -> None:
         row = (campaign.id, campaign.advertiser, content)

@@ -1,8 +1,8 @@
 """The mails of campaigns in the store: handed out, settled, and put aside."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -34,6 +34,9 @@ OPEN: tuple[SendState, ...] = ("queued", "attempting", "deferred", "held")
 
 _IN_HAND = frozenset(("attempting", "held"))
 """What a result can be of."""
+
+_MOST_LOOKED_AT = 2 * MOST
+"""Mails that one transaction looks at to hand some out, those that it puts aside among them."""
 
 _SETTLED = ("state", "due_at", "attempts", "first_at", "at", "code", "class", "text")
 _NONE: Any = literal_column("''")
@@ -132,14 +135,14 @@ class SendStatements:
             .with_for_update()
         )
         self.waiting = prepare_indexed(dialect, waiting, mail_sends, "mail_sends_due")
-        in_state = (
+        in_doubt = (
             select(sends.recipient)
-            .where(sends.campaign == named, AMISS, sends.state == bindparam("in_state"))
+            .where(sends.campaign == named, AMISS, sends.state == literal_column("'held'"))
             .order_by(sends.recipient)
             .limit(most)
             .with_for_update()
         )
-        self.in_state = prepare_indexed(dialect, in_state, mail_sends, "mail_sends_amiss")
+        self.in_doubt = prepare_indexed(dialect, in_doubt, mail_sends, "mail_sends_amiss")
 
 
 def _due() -> Any:
@@ -198,6 +201,7 @@ class SendsInTransaction:
         self._sql = statements
         self._abouts = abouts
         self._figures = figures
+        self._looked_at = 0
         self.writes = 0
 
     def fix(self, scope: Scope, campaign: Campaign, due: Sequence[tuple[int, str, int]]) -> None:
@@ -218,26 +222,34 @@ class SendsInTransaction:
         if about is None:
             return []
         letters: list[Letter] = []
-        looked_at = 0
-        while len(letters) < limit and looked_at < max(limit, MOST):
-            most = limit - len(letters)
-            found = self._look(about, campaign, lane, now, most, owner)
-            looked_at += found[0]
-            letters += found[1]
-            if found[0] < most:
+        left = min(max(limit, MOST), _MOST_LOOKED_AT - self._looked_at)
+        most = min(limit, left)
+        while len(letters) < limit and most > 0:
+            wanted = limit - len(letters)
+            count, some = self._look(about, campaign, lane, now, most, wanted, owner)
+            self._looked_at += count
+            letters += some
+            if count < most:
                 break
+            # Of those that are put aside there may be many, and each look costs as much as a row.
+            left -= count
+            most = min(2 * most, left)
         return letters
 
     def _look(
-        self, about: About, campaign: int, lane: str, now: int, most: int, owner: int
+        self, about: About, campaign: int, lane: str, now: int, most: int, wanted: int, owner: int
     ) -> tuple[int, list[Letter]]:
-        """How many were due, at most so many, and the letters among them."""
+        """How many are due, at most so many, and as many letters among them as are wanted."""
         rows = self._connection.rows(
             self._sql.due, named=campaign, of_lane=lane, now=now, most=most, about=about.topic
         )
-        letters, aside, states = [], [], Counter[str]()
+        letters: list[Letter] = []
+        aside: list[tuple[int, str]] = []
+        states = Counter[str]()
         for recipient, attempts, first_at, state, address, hash_, attributes, may in rows:
-            if may:
+            if not may:
+                aside.append((recipient, state))
+            elif len(letters) < wanted:
                 states[state] += 1
                 letters.append(
                     Letter(
@@ -251,8 +263,6 @@ class SendsInTransaction:
                         first_at,
                     )
                 )
-            else:
-                aside.append((recipient, state))
         self._move(campaign, aside, "suppressed", now)
         if letters:
             self.writes += 1
@@ -266,9 +276,9 @@ class SendsInTransaction:
 
     def settle(
         self, scope: Scope, results: Sequence[Result], owner: int | None = None
-    ) -> Mapping[int, int]:
+    ) -> Set[tuple[int, int]]:
         if not results:
-            return {}
+            return frozenset()
         self.writes += 1
         given = {(result.campaign, result.recipient): result for result in results}
         pairs = sorted(given)
@@ -277,7 +287,7 @@ class SendsInTransaction:
             part = self._sql.pairs.given(pairs[at : at + MOST])
             for campaign, recipient, *rest in self._connection.rows(self._sql.held, **part):
                 held[campaign, recipient] = _Was(*rest)
-        changed: Counter[int] = Counter()
+        changed: set[tuple[int, int]] = set()
         rows = []
         for key in pairs:
             result = given[key]
@@ -285,11 +295,11 @@ class SendsInTransaction:
             if was is None or not was.takes(result.state, owner):
                 continue
             rows.append(_settled(result, was.attempts, was.first_at))
-            changed[key[0]] += 1
+            changed.add(key)
             self._figures.moved(key[0], was.state, result.state)
         if rows:
             self._connection.write([(self._sql.settle, rows)])
-        return dict(changed)
+        return changed
 
     def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[str, int]:
         if not owners:
@@ -308,25 +318,17 @@ class SendsInTransaction:
                 whose[about.advertiser] += len(ids)
         return dict(whose)
 
-    def release(
-        self,
-        scope: Scope,
-        campaign: int,
-        what: Literal["held", "deferred"],
-        to: SendState,
-        now: int,
-        limit: int,
-    ) -> int:
+    def release(self, scope: Scope, campaign: int, to: SendState, now: int, limit: int) -> int:
         if not self._abouts.covers(scope, campaign):
             return 0
-        rows = self._connection.rows(self._sql.in_state, named=campaign, in_state=what, most=limit)
+        rows = self._connection.rows(self._sql.in_doubt, named=campaign, most=limit)
         ids = [recipient for (recipient,) in rows]
-        if ids and what == "held" and to == "failed":
+        if to != "failed":
+            self._move(campaign, [(recipient, "held") for recipient in ids], to, now)
+        elif ids:
             self.writes += 1
             self._connection.run(self._sql.drop, named=campaign, ids=ids, now=now)
-            self._figures.moved(campaign, what, to, len(ids))
-        else:
-            self._move(campaign, [(recipient, what) for recipient in ids], to, now)
+            self._figures.moved(campaign, "held", to, len(ids))
         return len(ids)
 
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:

@@ -126,7 +126,7 @@ class Proof(msgspec.Struct):
 
 
 class ConsentsInTransaction:
-    """See :class:`gateway.ports.mail.Consents`. Written at once."""
+    """See :class:`gateway.ports.mail.lists.Consents`. Written at once."""
 
     def __init__(
         self,

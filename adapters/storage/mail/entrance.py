@@ -12,7 +12,7 @@ from adapters.storage.database import Connection, prepare, prepare_bulk
 from adapters.storage.schema.mail import mail_import_lines, mail_imports, mail_signups
 from gateway.domain.mail.importing.imports import Import, Outcome
 from gateway.domain.values import Scope
-from gateway.ports.mail.lists import Signup
+from gateway.ports.mail.lists import Countable, Signup
 
 _astuple = msgspec.structs.astuple
 _NONE: Any = literal_column("''")
@@ -90,16 +90,20 @@ class EntranceStatements:
             .values(state=bindparam("new_state"), **said),
         )
 
-        def since(column: Any, name: str) -> Any:
-            return (
+        by_form: Any = (columns.how == literal_column("'form'")) & (columns.list == named)
+        self.count = {
+            by: prepare(
+                dialect,
                 select(func.count())
-                .where(column == bindparam(name), columns.at >= bindparam("since"))
-                .scalar_subquery()
+                .select_from(mail_signups)
+                .where(condition, columns.at >= bindparam("since")),
             )
-
-        self.count = prepare(
-            dialect, select(since(columns.hash, "named"), since(columns.network, "of_network"))
-        )
+            for by, condition in (
+                ("hash", columns.hash == named),
+                ("network", columns.network == named),
+                ("form", by_form),
+            )
+        }
         old = (
             select(columns.id)
             .where(columns.at < bindparam("before"))
@@ -110,7 +114,7 @@ class EntranceStatements:
 
 
 class SignupsInTransaction:
-    """See :class:`gateway.ports.mail.Signups`. Written at once."""
+    """See :class:`gateway.ports.mail.lists.Signups`. Written at once."""
 
     def __init__(self, connection: Connection, statements: EntranceStatements) -> None:
         self._connection = connection
@@ -132,11 +136,9 @@ class SignupsInTransaction:
         self.writes += 1
         self._connection.run(self._sql.settle, named=signup, new_state=state)
 
-    def count(self, scope: Scope, hash_: bytes, network: str, since: int) -> tuple[int, int]:
-        """Of all advertisers, whatever the scope: nobody is flooded by many lists at once."""
-        given = {"named": hash_, "of_network": network, "since": since}
-        address, net = self._connection.rows(self._sql.count, **given)[0]
-        return address, net
+    def count(self, scope: Scope, by: Countable, of: bytes | str, since: int) -> int:
+        ((found,),) = self._connection.rows(self._sql.count[by], named=of, since=since)
+        return int(found)
 
     def drop(self, scope: Scope, advertiser: str, hash_: bytes) -> int:
         if not scope.covers(advertiser):
@@ -150,7 +152,7 @@ class SignupsInTransaction:
 
 
 class ImportsInTransaction:
-    """See :class:`gateway.ports.mail.Imports`. Written at once."""
+    """See :class:`gateway.ports.mail.lists.Imports`. Written at once."""
 
     def __init__(self, connection: Connection, statements: EntranceStatements) -> None:
         self._connection = connection
@@ -191,7 +193,7 @@ class ImportsInTransaction:
 
 
 class EntranceInTransaction:
-    """See :class:`gateway.ports.mail.Entrance`."""
+    """See :class:`gateway.ports.mail.lists.Entrance`."""
 
     def __init__(self, connection: Connection, statements: EntranceStatements) -> None:
         self._connection = connection

@@ -7,8 +7,9 @@ from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, prepare
 from adapters.storage.schema.campaigns import mail_campaigns, mail_links
-from adapters.storage.schema.mail import mail_consents, mail_recipients
+from adapters.storage.schema.mail import mail_consents, mail_recipients, mail_signups
 from gateway.domain.mail.tokens import Named
+from gateway.ports.mail.lists import Signup
 from gateway.ports.mail.pages import CountedLink
 
 
@@ -37,6 +38,7 @@ class MailPageReader:
             .order_by(mail_consents.c.id)
             .limit(1),
         )
+        self._signup = prepare(dialect, select(mail_signups).where(mail_signups.c.id == named))
 
     def link(self, connection: Connection, campaign: int, n: int) -> CountedLink | None:
         rows = connection.rows(self._link, named=campaign, n=n)
@@ -46,7 +48,14 @@ class MailPageReader:
         rows = connection.rows(self._advertiser, named=campaign)
         return str(rows[0][0]) if rows else None
 
+    def signup(self, connection: Connection, id_: int) -> Signup | None:
+        rows = connection.rows(self._signup, named=id_)
+        return Signup(*rows[0]) if rows else None
+
     def list_of(self, connection: Connection, named: Named) -> str | None:
         rows = connection.rows(self._recipient, named=named.recipient)
         rows = rows or connection.rows(self._consent, named=named.recipient)
-        return str(rows[0][0]) if rows else None
+        if rows:
+            return str(rows[0][0])
+        signup = self.signup(connection, named.recipient)  # of a mail that asks to confirm
+        return None if signup is None else signup.list

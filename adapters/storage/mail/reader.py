@@ -25,7 +25,7 @@ from gateway.domain.values import Scope
 
 
 class MailReader:
-    """See :class:`gateway.ports.mail.MailReading`."""
+    """See :class:`gateway.ports.mail.lists.MailReading`."""
 
     def __init__(self, dialect: Dialect) -> None:
         beyond: Any = bindparam("after")

@@ -93,7 +93,7 @@ class RecipientStatements:
 
 
 class RecipientsInTransaction:
-    """See :class:`gateway.ports.mail.Recipients`. Written at once."""
+    """See :class:`gateway.ports.mail.lists.Recipients`. Written at once."""
 
     def __init__(
         self, connection: Connection, statements: RecipientStatements, sizes: SizesInTransaction

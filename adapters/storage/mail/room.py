@@ -11,6 +11,7 @@ from adapters.storage.mail.recipients import RecipientsInTransaction, RecipientS
 from adapters.storage.mail.sizes import SizesInTransaction, SizeStatements
 from adapters.storage.mail.suppressions import SuppressionsInTransaction, SuppressionStatements
 from adapters.storage.mail.tags import TagsInTransaction, TagStatements
+from adapters.storage.mail.traces import TracesInTransaction, TraceStatements
 
 
 class MailStatements:
@@ -49,9 +50,14 @@ class MailStatements:
         """Those of sizes."""
         return SizeStatements(self._dialect)
 
+    @cached_property
+    def traces(self) -> TraceStatements:
+        """Those of what is kept of one person."""
+        return TraceStatements(self._dialect)
+
 
 class MailInTransaction:
-    """See :class:`gateway.ports.mail.MailRoom`."""
+    """See :class:`gateway.ports.mail.lists.MailRoom`."""
 
     def __init__(self, connection: Connection, statements: MailStatements) -> None:
         self._connection = connection
@@ -80,6 +86,10 @@ class MailInTransaction:
     @cached_property
     def sizes(self) -> SizesInTransaction:
         return SizesInTransaction(self._connection, self._sql.sizes)
+
+    @cached_property
+    def traces(self) -> TracesInTransaction:
+        return TracesInTransaction(self._connection, self._sql.traces)
 
     @property
     def writes(self) -> int:

@@ -11,17 +11,17 @@ from sqlalchemy.engine import Dialect
 from adapters.storage.database import Connection, prepare
 from adapters.storage.mail.given import prepare_indexed
 from adapters.storage.schema.campaigns import (
-    BOUNCE_TOLD,
-    SEND_TOLD,
     mail_bounces,
     mail_campaigns,
     mail_contents,
     mail_links,
+    mail_responses,
     mail_sends,
 )
 from adapters.storage.schema.effects import MAIL_TOLD, outbox
 from adapters.storage.schema.mail import (
     mail_checks,
+    mail_confirmations,
     mail_consents,
     mail_import_lines,
     mail_imports,
@@ -51,21 +51,27 @@ class SealStatements:
         some_sends = (
             select(*send)
             .join(mail_campaigns, mail_campaigns.c.id == mail_sends.c.campaign)
-            .where(mail_campaigns.c.advertiser == whose, SEND_TOLD)
+            .where(mail_campaigns.c.advertiser == whose)
             .limit(most)
         )
-        bounces = mail_bounces.c
-        some_bounces = (
-            select(bounces.id).where(bounces.advertiser == whose, BOUNCE_TOLD).limit(most)
+        response = tuple(mail_responses.primary_key)
+        some_responses = (
+            select(*response)
+            .join(mail_campaigns, mail_campaigns.c.id == mail_responses.c.campaign)
+            .where(mail_campaigns.c.advertiser == whose)
+            .limit(most)
         )
-        sends = update(mail_sends).where(tuple_(*send).in_(some_sends)).values(text="")
-        logged = update(mail_bounces).where(bounces.id.in_(some_bounces)).values(text="")
+        bounces, confirmed = mail_bounces.c, mail_confirmations.c
+        some_bounces = select(bounces.id).where(bounces.advertiser == whose).limit(most)
+        some_confirmed = select(confirmed.list).where(confirmed.advertiser == whose).limit(most)
         self._statements = (
             prepare(dialect, delete(mail_signups).where(signups.id.in_(some_signups))),
             prepare(dialect, delete(mail_import_lines).where(tuple_(*line).in_(some_lines))),
             prepare(dialect, delete(mail_imports).where(imports.id.in_(some_imports))),
-            prepare_indexed(dialect, sends, mail_sends, "mail_sends_told"),
-            prepare_indexed(dialect, logged, mail_bounces, "mail_bounces_told"),
+            prepare(dialect, delete(mail_responses).where(tuple_(*response).in_(some_responses))),
+            prepare(dialect, delete(mail_bounces).where(bounces.id.in_(some_bounces))),
+            prepare(dialect, delete(mail_sends).where(tuple_(*send).in_(some_sends))),
+            prepare(dialect, delete(mail_confirmations).where(confirmed.list.in_(some_confirmed))),
             prepare_indexed(dialect, _single_mails(whose, most), outbox, "outbox_mail"),
             *(prepare(dialect, statement) for statement in _messages(whose, most)),
         )
@@ -119,12 +125,14 @@ class SealReader:
 
     def __init__(self, dialect: Dialect) -> None:
         whose: Any = bindparam("whose")
+        campaigns = select(mail_campaigns.c.id).where(mail_campaigns.c.advertiser == whose)
         counted: dict[str, tuple[Any, Any]] = {
             "recipients": (mail_recipients, mail_recipients.c.advertiser == whose),
             "consents": (mail_consents, mail_consents.c.advertiser == whose),
             "sign-ups": (mail_signups, mail_signups.c.advertiser == whose),
             "imports": (mail_imports, mail_imports.c.advertiser == whose),
-            "bounces": (mail_bounces, (mail_bounces.c.advertiser == whose) & BOUNCE_TOLD),
+            "mails": (mail_sends, mail_sends.c.campaign.in_(campaigns)),
+            "bounces": (mail_bounces, mail_bounces.c.advertiser == whose),
             "single mails": (outbox, (outbox.c.advertiser == whose) & MAIL_TOLD),
             "messages": (mail_contents, mail_contents.c.advertiser == whose),
         }

@@ -3,13 +3,13 @@ month's maximum.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.database import Connection, among, prepare, prepare_bulk
 from adapters.storage.mail.given import Hashes, in_parts
 from adapters.storage.schema.mail import (
     mail_months,
@@ -17,11 +17,10 @@ from adapters.storage.schema.mail import (
     mail_sizes,
     mail_suppressions,
 )
-from gateway.domain.effects import NEVER
 from gateway.domain.line.quota import month_of
 from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Recipient, Suppression
-from gateway.domain.values import Scope
+from gateway.domain.values import EVERYBODY, Scope
 
 COUNTED = ("active", "paused")
 """Whoever is removed is not counted."""
@@ -39,9 +38,9 @@ class SizeStatements:
         months = mail_months.c
         self.lock = prepare(
             dialect,
-            select(mail_sizes.c.contract, mail_sizes.c.sendable)
-            .where(mail_sizes.c.advertiser == whose)
-            .order_by(mail_sizes.c.contract)
+            select(mail_sizes)
+            .where(among(dialect, mail_sizes.c.advertiser, "those"))
+            .order_by(mail_sizes.c.advertiser, mail_sizes.c.contract)
             .with_for_update(),
         )
         under: Any = bindparam("under")
@@ -85,7 +84,6 @@ class SizeStatements:
                 stop.advertiser == whose,
                 self.hashes.among(stop.hash),
                 stop.topic == literal_column("''"),
-                stop.until == literal_column(str(NEVER)),
             ),
         )
 
@@ -94,7 +92,8 @@ class Sendable:
     """What the store holds of some addresses of one advertiser, and how many of them count.
 
     An address counts once under a contract, where a recipient of any of its lists is active or
-    paused and not suppressed there for good: wholly, and without an end.
+    paused and not suppressed there wholly. A suppression until a day counts for as long as it is
+    kept, which is until then.
     """
 
     def __init__(
@@ -146,7 +145,7 @@ class Sendable:
 
     def suppress(self, suppression: Suppression) -> None:
         """One is kept."""
-        if not suppression.topic and suppression.until == NEVER:
+        if not suppression.topic:
             self._stops.add((suppression.list, suppression.hash))
 
     def lift(self, suppression: Suppression) -> None:
@@ -158,15 +157,21 @@ class Sendable:
 class _Size:
     """An advertiser's size under a contract, its row locked."""
 
-    def __init__(self, size: int, latest: Sequence[tuple[str, int, int]]) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
+        self.month: str | None = None
+        """The latest that is kept; ``None``: it was not read."""
+        self.months: dict[str, tuple[int, int]] = {}
+        self.changed: set[str] = set()
+
+    def keep(self, latest: Sequence[tuple[str, int, int]]) -> None:
+        """Take in the latest month, if there is one."""
         self.month = latest[0][0] if latest else ""
         self.months = {month: (began, maximum) for month, began, maximum in latest}
-        self.changed: set[str] = set()
 
     def change(self, by: int, now: int) -> None:
         # A clock behind another's does not change a month that is over.
-        month = max(month_of(now), self.month)
+        month = max(month_of(now), self.month or "")
         began, maximum = self.months.get(month, (self.size, self.size))
         self.size += by
         self.month = month
@@ -175,7 +180,7 @@ class _Size:
 
 
 class SizesInTransaction:
-    """See :class:`gateway.ports.mail.Sizes`. Writes wait until :meth:`flush`.
+    """See :class:`gateway.ports.mail.lists.Sizes`. Writes wait until :meth:`flush`.
 
     Whoever changes recipients or suppressions takes an advertiser's locks first (:meth:`sendable`),
     so that of two at once the second sees what the first one did.
@@ -223,21 +228,36 @@ class SizesInTransaction:
         """There are so many more of an advertiser whose locks are held."""
         for contract, count in by.items():
             self.writes += 1
-            self._held[advertiser, contract].change(count, now)
+            held = self._held[advertiser, contract]
+            if held.month is None:
+                latest: Any = self._connection.rows(
+                    self._sql.latest, whose=advertiser, under=contract
+                )
+                held.keep(latest)
+            held.change(count, now)
+
+    def lock(self, scope: Scope, advertisers: Collection[str]) -> None:
+        new = {each for each in advertisers if (each, CONTRACTS[0]) not in self._held}
+        more = sorted(filter(scope.covers, new))
+        if not more:
+            return
+        found: defaultdict[str, dict[Contract, int]] = defaultdict(dict)
+        for advertiser, contract, size in self._connection.rows(self._sql.lock, those=more):
+            found[advertiser][contract] = size
+        for advertiser, sizes in found.items():
+            for contract in CONTRACTS:
+                self._held[advertiser, contract] = _Size(sizes.get(contract, 0))
 
     def _hold(self, advertiser: str) -> None:
+        self.lock(EVERYBODY, (advertiser,))
         if (advertiser, CONTRACTS[0]) in self._held:
             return
-        rows = self._connection.rows
-        found: dict[Contract, int] = dict(rows(self._sql.lock, whose=advertiser))
-        if not found:
-            # Where another process was faster, this raises ``Taken``, and all is run again.
-            self.writes += 1
-            new = [(advertiser, contract, 0) for contract in CONTRACTS]
-            self._connection.write([(self._sql.insert, new)])
+        # Where another process was faster, this raises ``Taken``, and all is run again.
+        self.writes += 1
+        new = [(advertiser, contract, 0) for contract in CONTRACTS]
+        self._connection.write([(self._sql.insert, new)])
         for contract in CONTRACTS:
-            latest: Any = rows(self._sql.latest, whose=advertiser, under=contract)
-            self._held[advertiser, contract] = _Size(found.get(contract, 0), latest)
+            self._held[advertiser, contract] = _Size(0)
 
     def flush(self) -> None:
         """Write what changed."""

@@ -1,12 +1,24 @@
-"""Checks and confirmations of mail lists in the store, and who is mailed again after a bounce."""
+"""Checks, confirmations and trials of mail lists in the store, and who is mailed again after a
+bounce.
+"""
+
+from typing import Any
 
 import msgspec
-from sqlalchemy import BindParameter, bindparam, literal_column, select
+from sqlalchemy import BindParameter, bindparam, case, literal_column, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.database import Connection, Prepared, prepare, prepare_bulk
 from adapters.storage.mail.given import prepare_indexed
-from adapters.storage.schema.mail import mail_checks, mail_confirmations, mail_recipients
+from adapters.storage.schema.mail import (
+    mail_checks,
+    mail_confirmations,
+    mail_recipients,
+    mail_trials,
+)
+from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.values import Scope
 from gateway.ports.mail.standing import Confirmation, MailCheck
@@ -36,6 +48,7 @@ class StandingStatements:
             ),
         )
         self.keep = prepare_bulk(dialect, mail_checks, update=MailCheck.__struct_fields__[1:])
+        self.tried = _prepare_tried(dialect)
         paused = (
             select(mail_recipients)
             .where(
@@ -50,6 +63,22 @@ class StandingStatements:
             .with_for_update()
         )
         self.paused = prepare_indexed(dialect, paused, mail_recipients, "mail_recipients_struck")
+
+
+def _prepare_tried(dialect: Dialect) -> Prepared:
+    """One statement, as several may count at once. A row holds the last day alone."""
+    insert: Any = sqlite_insert if dialect.name == "sqlite" else postgresql_insert
+    columns = mail_trials.c
+    names = ("list", "advertiser", "day", "addresses")
+    statement = insert(mail_trials).values({name: bindparam(f"of_{name}") for name in names})
+    new = statement.excluded
+    sum_ = case((columns.day == new.day, columns.addresses + new.addresses), else_=new.addresses)
+    statement = statement.on_conflict_do_update(
+        index_elements=[columns.list],
+        set_={"day": new.day, "addresses": sum_},
+        where=sum_ <= bindparam("most"),
+    )
+    return prepare(dialect, statement)
 
 
 class StandingInTransaction:
@@ -82,6 +111,20 @@ class StandingInTransaction:
         if scope.covers(check.advertiser):
             self.writes += 1
             self._connection.write([(self._sql.keep, [_astuple(check)])])
+
+    def tried(self, scope: Scope, mail_list: MailList, day: str, more: int, most: int) -> bool:
+        if not scope.covers(mail_list.advertiser) or more > most:
+            return False
+        counted = self._connection.run(
+            self._sql.tried,
+            of_list=mail_list.id,
+            of_advertiser=mail_list.advertiser,
+            of_day=day,
+            of_addresses=more,
+            most=most,
+        )
+        self.writes += counted
+        return counted > 0
 
     def paused(self, scope: Scope, list_: str, before: int, limit: int) -> list[Recipient]:
         rows = self._connection.rows(self._sql.paused, of_list=list_, before=before, most=limit)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, prepare, prepare_bulk
@@ -11,6 +11,7 @@ from adapters.storage.mail.given import Hashes, in_parts
 from adapters.storage.mail.recipients import by_advertiser
 from adapters.storage.mail.sizes import SizesInTransaction
 from adapters.storage.schema.mail import SUPPRESSION_ENDS, mail_suppressions
+from gateway.domain.line.quota import month_of
 from gateway.domain.mail.recipients import Suppression
 from gateway.domain.values import Scope
 
@@ -41,17 +42,28 @@ class SuppressionStatements:
                 columns.topic == bindparam("of_topic"),
             ),
         )
-        key = tuple(mail_suppressions.primary_key)
-        ended = (
-            select(*key)
+        self.ended = prepare(
+            dialect,
+            select(columns.advertiser, columns.hash, columns.until)
             .where(SUPPRESSION_ENDS, columns.until <= bindparam("now"))
-            .limit(bindparam("most"))
+            .order_by(columns.until)
+            .limit(bindparam("most")),
         )
-        self.forget = prepare(dialect, delete(mail_suppressions).where(tuple_(*key).in_(ended)))
+        self.forget = prepare(
+            dialect,
+            delete(mail_suppressions)
+            .where(
+                columns.advertiser == bindparam("whose"),
+                self.hashes.among(columns.hash),
+                SUPPRESSION_ENDS,
+                columns.until <= bindparam("now"),
+            )
+            .returning(*mail_suppressions.c),
+        )
 
 
 class SuppressionsInTransaction:
-    """See :class:`gateway.ports.mail.Suppressions`. Written at once."""
+    """See :class:`gateway.ports.mail.lists.Suppressions`. Written at once."""
 
     def __init__(
         self, connection: Connection, statements: SuppressionStatements, sizes: SizesInTransaction
@@ -110,9 +122,37 @@ class SuppressionsInTransaction:
         return gone > 0
 
     def forget(self, scope: Scope, now: int, limit: int) -> int:
-        # None of them is counted by the sizes: those have no end.
+        ended = self._connection.rows(self._sql.ended, now=now, most=limit)
+        # Whose stop ends may be mailed from that instant on, whenever this runs: it counts for its
+        # month, even where that is over by now.
+        pieces: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+        for advertiser, hash_, until in ended:
+            if scope.covers(advertiser):
+                month = pieces.setdefault((month_of(until), advertiser), [])
+                month.append((bytes(hash_), until))
+        self._sizes.lock(scope, {advertiser for _, advertiser in pieces})
+        return sum(
+            self._end(advertiser, [hash_ for hash_, _ in piece], max(until for _, until in piece))
+            for (_, advertiser), piece in sorted(pieces.items())
+        )
+
+    def _end(self, advertiser: str, hashes: Sequence[bytes], by: int) -> int:
+        """Delete what ended until an instant; how much."""
+        sendable = self._sizes.sendable(advertiser, hashes)
+        about = sorted(set(hashes))
+        rows = in_parts(
+            self._connection,
+            self._sql.forget,
+            self._sql.hashes,
+            about,
+            whose=advertiser,
+            now=by,
+        )
         self.writes += 1
-        return self._connection.run(self._sql.forget, now=now, most=limit)
+        for row in rows:
+            sendable.lift(Suppression(*row))
+        self._sizes.change(advertiser, sendable.more(), by)
+        return len(rows)
 
     def _of(self, advertiser: str, hashes: Sequence[bytes]) -> list[Suppression]:
         about = sorted(set(hashes))

@@ -29,7 +29,7 @@ class TagStatements:
 
 
 class TagsInTransaction:
-    """See :class:`gateway.ports.mail.Tags`. Written at once."""
+    """See :class:`gateway.ports.mail.lists.Tags`. Written at once."""
 
     def __init__(self, connection: Connection, statements: TagStatements) -> None:
         self._connection = connection

@@ -131,15 +131,6 @@ Index(
     postgresql_where=AMISS,
 )
 
-SEND_TOLD = mail_sends.c.text != _nothing
-Index(
-    "mail_sends_told",
-    mail_sends.c.campaign,
-    mail_sends.c.recipient,
-    sqlite_where=SEND_TOLD,
-    postgresql_where=SEND_TOLD,
-)
-
 # Counts of a campaign by name: `sent`, `bounced:filtered`, `click`.
 mail_figures = Table(
     "mail_figures",
@@ -150,13 +141,14 @@ mail_figures = Table(
     sqlite_with_rowid=False,
 )
 
-# Who clicked or opened, once each: the figures of people, beside those of presses.
+# What a recipient did, or what came of their mail, once each: the figures of people, beside those
+# of presses.
 mail_responses = Table(
     "mail_responses",
     metadata,
     Column("campaign", BigInteger, primary_key=True, autoincrement=False),
     Column("recipient", BigInteger, primary_key=True, autoincrement=False),
-    Column("what", Text, primary_key=True),  # `open`, `click:0`
+    Column("what", Text, primary_key=True),  # open, click, stop, complaint, delayed
     Column("at", Instant, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -180,13 +172,6 @@ mail_bounces = Table(
 )
 Index("mail_bounces_of", mail_bounces.c.advertiser, mail_bounces.c.id)
 Index("mail_bounces_campaign", mail_bounces.c.campaign, mail_bounces.c.recipient)
-BOUNCE_TOLD = mail_bounces.c.text != _nothing
-Index(
-    "mail_bounces_told",
-    mail_bounces.c.advertiser,
-    sqlite_where=BOUNCE_TOLD,
-    postgresql_where=BOUNCE_TOLD,
-)
 
 # Processes that send, and when they last said so: what a silent one attempted is in doubt.
 mail_senders = Table(

@@ -244,6 +244,16 @@ mail_confirmations = Table(
     Column("actor", Text, nullable=False),
 )
 
+# To how many addresses trials of a list went, on the last day on which there were any.
+mail_trials = Table(
+    "mail_trials",
+    metadata,
+    Column("list", Text, primary_key=True),
+    Column("advertiser", Text, nullable=False),
+    Column("day", Text, nullable=False),  # of Asia/Tokyo: 2026-11-22
+    Column("addresses", Integer, nullable=False),
+)
+
 WITHOUT_ADVERTISER = {
     "mail_import_lines": "belongs to an import by its id",
 }

@@ -13,6 +13,7 @@ Fault = Literal[
     "empty",
     "no_at",
     "full_width",
+    "blank",
     "control_character",
     "too_long",
     "local_part",
@@ -26,7 +27,8 @@ HINTS: Mapping[Fault, str] = {
     "empty": "there is no address",
     "no_at": "an address has exactly one @ with something on both sides",
     "full_width": "it has full-width characters; write it in half-width ones",
-    "control_character": "it has a blank, a line break or another character that cannot be seen",
+    "blank": "it has a blank within; take that out, or give each address a line of its own",
+    "control_character": "it has a line break or another character that cannot be seen",
     "too_long": "at most 64 characters before the @ and 254 in all",
     "local_part": "what stands before the @ is not allowed there",
     "not_ascii": "what stands before the @ has letters that most mail servers do not take",
@@ -142,8 +144,11 @@ def _visible_fault(text: str) -> Fault | None:
     """What can be seen to be wrong without a look at the rules of mail."""
     if not text:
         return "empty"
-    if any(character.isspace() or not character.isprintable() for character in text):
+    blanks = {character for character in text if _is_blank(character)}
+    if not all(character in blanks or character.isprintable() for character in text):
         return "control_character"
+    if blanks:
+        return "blank"
     if not text.isascii() and _is_full_width(text):
         return "full_width"
     if len(text) > MOST_ADDRESS:
@@ -154,6 +159,10 @@ def _visible_fault(text: str) -> Fault | None:
     if len(local) > MOST_LOCAL:
         return "too_long"
     return None if local.isascii() else "not_ascii"
+
+
+def _is_blank(character: str) -> bool:
+    return character == "\t" or unicodedata.category(character) == "Zs"
 
 
 def _is_full_width(text: str) -> bool:

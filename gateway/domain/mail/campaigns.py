@@ -28,6 +28,15 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
 """What follows what; :func:`moved` refuses all else. Whoever resumes goes on fixing first: where
 all recipients are fixed already, that ends at once."""
 
+_SAID: Mapping[Event, str] = {
+    "schedule": "be scheduled",
+    "unschedule": "be unscheduled",
+    "pause": "be paused",
+    "resume": "be resumed",
+    "cancel": "be cancelled",
+}
+"""What a person wishes of a campaign, in a sentence."""
+
 GIVE_UP_SECONDS = 24 * 3600
 SETTLE_SECONDS = 4 * 24 * 3600
 """Bounces come up to three days late: only then a sent mail counts as delivered."""
@@ -44,6 +53,26 @@ Doubt = Literal["hold", "send", "drop"]
 IN_DOUBT = "in_doubt"
 """The class of a mail that was counted as failed although it may have gone: it is never sent again,
 and what tells that it went is believed."""
+
+
+def is_missed(state: str, bounce_class: str) -> bool:
+    """Whether a mail did not reach its recipient: it failed, bounced, or was cancelled before it
+    went. What may have gone is not sent again, whoever counted it as failed.
+    """
+    if state == "failed":
+        return bounce_class != IN_DOUBT
+    return state == "canceled" or (state == "sent" and bounce_class != "")
+
+
+def may_be_missed(campaign: "Campaign", figures: Mapping[str, int]) -> int:
+    """How many recipients a campaign did not reach, by its figures. Who was struck out since, or
+    deleted, is among them.
+    """
+    names = ["canceled"]
+    if campaign.state == "canceled":
+        names += ["queued", "deferred"]  # they are taken back a piece at a time
+    names += [name for name in figures if name.startswith(("failed:", "bounced:"))]
+    return sum(figures.get(name, 0) for name in names)
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -64,7 +93,7 @@ class Audience(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     """All of them must hold."""
     failed_of: int = 0
-    """Only those whose mail of this campaign failed or bounced."""
+    """Only those whom this campaign did not reach; see :func:`is_missed`."""
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -156,7 +185,7 @@ def moved(state: State, event: Event) -> State:
     """
     after = TRANSITIONS[state].get(event)
     if after is None:
-        raise InvalidTransition(f"a campaign that is {state} cannot {event}")
+        raise InvalidTransition(f"a campaign that is {state} cannot {_SAID.get(event, event)}")
     return after
 
 

@@ -17,7 +17,7 @@ State = Literal["passed", "failed", "advice", "unknown"]
 
 MARKS: Mapping[State, str] = {"passed": "✓", "failed": "✗", "advice": "–", "unknown": "?"}
 
-Subject = Literal["spf", "dkim", "alignment", "dmarc", "ptr", "bounces", "from", "display"]
+Subject = Literal["spf", "dkim", "alignment", "dmarc", "ptr", "bounces", "from", "display", "relay"]
 
 NEEDED: frozenset[Subject] = frozenset({"spf", "dkim", "alignment"})
 """Without these no campaign of a list is begun."""

@@ -21,6 +21,10 @@ COLUMNS = (AT, HOW, EVIDENCE, NOTICE)
 MOST_TEXT = 500
 """Characters of how, and of the evidence."""
 
+FUTURE = f"{AT}: is in the future"
+"""The detail of a refusal of a consent that was not given yet."""
+
+_UNFIT = f"is longer than {MOST_TEXT} characters, or has some that cannot be seen"
 _EARLIEST = micros(dt.datetime(1995, 1, 1, tzinfo=TOKYO))
 _DAY = re.compile(
     r"(?P<year>[0-9]{4})(?P<mark>[-/.年])(?P<month>[0-9]{1,2})(?:(?P=mark)|月)(?P<day>[0-9]{1,2})日?"
@@ -62,17 +66,19 @@ def stated(values: Mapping[str, str], now: int) -> Stated:
     """The consent that texts of the names in :data:`COLUMNS` state.
 
     Raises:
-        Refused: CONSENT_MISSING or CONSENT_INVALID; the detail names the column.
+        Refused: CONSENT_MISSING, of which the detail is the column, or CONSENT_INVALID, of which
+            it begins with the column and goes on with what is wrong.
     """
     texts = {name: values.get(name, "").strip() for name in COLUMNS}
     for name, text in texts.items():
         if not text:
             raise Refused(Refusal.CONSENT_MISSING, name)
         if len(text) > MOST_TEXT or not text.replace("\u3000", " ").isprintable():
-            raise Refused(Refusal.CONSENT_INVALID, name)
+            raise Refused(Refusal.CONSENT_INVALID, f"{name}: {_UNFIT}")
     at = read_moment(texts[AT])
     if at is None:
-        raise Refused(Refusal.CONSENT_INVALID, AT)
+        detail = f"{AT}: is no time; write it like 2026-11-01, or 2026-11-01T09:00:00+09:00"
+        raise Refused(Refusal.CONSENT_INVALID, detail)
     return checked(Stated(at, texts[HOW], texts[EVIDENCE], texts[NOTICE]), now)
 
 
@@ -81,15 +87,17 @@ def checked(given: Stated, now: int) -> Stated:
 
     Raises:
         Refused: a text is missing or unfit, or it was given in the future or before there was any
-            such mail; the detail names the column.
+            such mail; the detail is that of :func:`stated`.
     """
     for name, text in ((HOW, given.how), (EVIDENCE, given.evidence), (NOTICE, given.notice)):
         if not text.strip():
             raise Refused(Refusal.CONSENT_MISSING, name)
         if len(text) > MOST_TEXT or not text.replace("\u3000", " ").isprintable():
-            raise Refused(Refusal.CONSENT_INVALID, name)
-    if not _EARLIEST <= given.at <= now:
-        raise Refused(Refusal.CONSENT_INVALID, AT)
+            raise Refused(Refusal.CONSENT_INVALID, f"{name}: {_UNFIT}")
+    if given.at > now:
+        raise Refused(Refusal.CONSENT_INVALID, FUTURE)
+    if given.at < _EARLIEST:
+        raise Refused(Refusal.CONSENT_INVALID, f"{AT}: is before there was such mail (1995)")
     return given
 
 

@@ -31,9 +31,9 @@ def result_of(letter: Letter, answer: Answer, give_up_seconds: int, now: int, lu
     """What came of a letter.
 
     A letter is given up ``give_up_seconds`` after its first attempt, with the class ``expired``
-    (RFC 5321, 4.5.4.1). One that a connection took along before its turn was not tried, and does
-    not count; one at which it broke did: else a letter that breaks each connection would be tried
-    for ever.
+    (RFC 5321, 4.5.4.1), and not before: it is tried a last time then. One that a connection took
+    along before its turn was not tried, and does not count; one at which it broke did: else a
+    letter that breaks each connection would be tried for ever.
     """
     if answer.outcome == "accepted":
         return _result(letter, answer, "sent", now)
@@ -44,10 +44,10 @@ def result_of(letter: Letter, answer: Answer, give_up_seconds: int, now: int, lu
     class_ = class_of(letter, answer)
     if answer.outcome == "permanent":
         return _result(letter, answer, "failed", now, class_)
-    first_at = letter.first_at or now
-    due_at = now + _pause(letter, answer, luck)
-    if due_at - first_at > give_up_seconds * SECOND:
+    end = (letter.first_at or now) + give_up_seconds * SECOND
+    if now >= end:
         return _result(letter, answer, "failed", now, "expired")
+    due_at = min(now + _pause(letter, answer, luck), end)
     return _result(letter, answer, "deferred", now, class_, due_at)
 
 

@@ -1,7 +1,7 @@
 """What is known of a recipient beside the address: attributes and tags."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
+from unicodedata import category, normalize
 
 import msgspec
 
@@ -9,8 +9,13 @@ from gateway.domain.mail.message.display import NAMES
 from gateway.domain.mail.message.templates import NAME
 from gateway.errors import Refusal, Refused
 
-TAG = re.compile(r"[a-z0-9-]{1,40}")
-"""What a tag looks like."""
+LONGEST_TAG = 40
+"""Characters of a tag."""
+
+TAG_RULE = f"a tag is 1 to {LONGEST_TAG} letters or digits of any script, - _ and ・"
+"""What :func:`tag_of` takes, in words."""
+
+_MARKS = "-_・"
 
 MOST_VALUE = 500
 """Characters of an attribute's value."""
@@ -64,12 +69,26 @@ def checked_tags(given: Sequence[str]) -> tuple[str, ...]:
     Raises:
         Refused: one is no tag, or there are too many.
     """
-    tags = tuple(sorted({tag.strip() for tag in given}))
+    tags = {tag_of(tag) for tag in given}
     if len(tags) > MOST_TAGS:
         raise Refused(Refusal.INVALID_FIELD, f"there are more than {MOST_TAGS} tags")
-    if not all(TAG.fullmatch(tag) for tag in tags):
-        raise Refused(Refusal.INVALID_FIELD, "a tag is 1 to 40 of a-z, 0-9 and -")
-    return tags
+    if None in tags:
+        raise Refused(Refusal.INVALID_FIELD, TAG_RULE)
+    return tuple(sorted(tag for tag in tags if tag is not None))
+
+
+def tag_of(text: str) -> str | None:
+    """The tag that is meant: full and half width are one, and so are capitals and small letters
+    (Unicode's NFKC, case folded). ``None``: it is no tag.
+    """
+    tag = normalize("NFKC", normalize("NFKC", text.strip()).casefold())
+    fits = 1 <= len(tag) <= LONGEST_TAG and all(map(_is_of_a_tag, tag))
+    return tag if fits else None
+
+
+def _is_of_a_tag(character: str) -> bool:
+    # Letters, digits, and the marks that some scripts write on their letters.
+    return character in _MARKS or category(character)[0] in "LNM"
 
 
 def attributes_of(text: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from gateway.domain.mail.campaigns import Condition
-from gateway.domain.mail.profiles import TAG
+from gateway.domain.mail.profiles import TAG_RULE, tag_of
 
 TAGS = "tag"
 """The field of a condition that asks for tags."""
@@ -47,12 +47,18 @@ def matches(
     return all(_holds(each, attributes, tags) for each in conditions)
 
 
+def normalised(condition: Condition) -> Condition:
+    """A condition as it is kept: a tag is named as recipients have it."""
+    tag = tag_of(condition.value) if condition.field == TAGS else None
+    return condition if tag is None else msgspec.structs.replace(condition, value=tag)
+
+
 def problem_of(condition: Condition, attributes: Collection[str]) -> str:
     """Why a condition makes no sense for a list with these attributes; empty: it does."""
     if condition.field == TAGS:
         if condition.op in ("contains", "below", "above"):
             return "tags know only is, is_not, has and has_not"
-        return "" if TAG.fullmatch(condition.value) else "a tag is 1 to 40 of a-z, 0-9 and -"
+        return "" if tag_of(condition.value) else TAG_RULE
     if condition.field not in attributes:
         return "the list has no such attribute"
     if condition.op in ("has", "has_not"):

@@ -31,12 +31,13 @@ MOST_OF_NETWORK = 20
 """Sign-ups of one address, and from one network, within the window."""
 
 HOUR_SECONDS = 3600
-MOST_BY_MAIL = 1_000
-"""Empty mails to one list within an hour that are answered. Their senders are forged with ease, and
-each answer goes to somebody: so a list is no means to flood people whom it does not know."""
+MOST_OF_LIST = 1_000
+"""Sign-ups for one list by its form, and as many by empty mails, within an hour that are answered.
+Addresses are typed in and senders forged with ease, and each answer goes to somebody: so a list is
+no means to flood people whom it does not know."""
 
 MOST_OF_PEER = 300
-"""Of those, from the network of one mail server that is not ours. A carrier's customers all come
+"""Empty mails from the network of one mail server that is not ours. A carrier's customers all come
 from its few servers."""
 
 KEPT_SECONDS = 30 * 24 * 3600

@@ -1,8 +1,11 @@
 """The check of a mail list's domains, for the command line and the API."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
+
+import msgspec
 
 from gateway.config import Config, Smtp
 from gateway.config.checks import is_loopback
@@ -10,15 +13,36 @@ from gateway.domain.mail.checks import Finding, is_aligned
 from gateway.domain.mail.lists import MailList
 from gateway.domain.values import EVERYBODY
 from gateway.errors import Misconfigured, Transient
-from gateway.main.store import execute, provisioned
-from gateway.usecases.mail.standing import Checked, Override, keep_check, override
+from gateway.main.mail.lists import find_list
+from gateway.main.store import execute
+from gateway.ports import Fact, Transaction
+from gateway.usecases.mail.standing import (
+    Checked,
+    Override,
+    Stands,
+    keep_check,
+    override,
+    stands,
+)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a check found."""
+
+    findings: list[Finding]
+    relays: list[Finding]
+    """Whether each relay takes a connection: that is of the moment, and kept nowhere."""
+    stands: Stands
+    """Whether the list may send after it."""
+    ended_override: str
+    """Who had let the list send until this check, where that ends with it."""
 
 
 async def check_mail(
     config: Config, list_: str, *, addresses: Sequence[str] = (), by: str = ""
-) -> tuple[list[Finding], bool]:
+) -> Verdict:
     """Check a list's domains and keep what was found; with ``by``, a person's name, let the list
-    send all the same. Returns the findings, and whether the list may send for them.
+    send all the same.
 
     ``addresses`` are those from which its mail goes out into the world, where the relay's own are
     not: behind a relay on this machine, the machine's public one.
@@ -30,16 +54,37 @@ async def check_mail(
     """
     if config.smtp is None:
         raise Misconfigured(["[smtp] is absent: write it into the configuration"])
-    mail_list = _find(config, list_)
+    mail_list = find_list(config, list_)
     findings = await look(config, config.smtp, mail_list, addresses)
     aligned, now = is_aligned(findings), time.time_ns() // 1000
     lines = tuple(finding.line for finding in findings)
-    kept = Checked(EVERYBODY, mail_list.id, aligned, lines, now)
-    execute(config, keep_check, kept, settings=True)
+    before = execute(config, _standing, (mail_list, now))
+    execute(
+        config, keep_check, Checked(EVERYBODY, mail_list.id, aligned, lines, now), settings=True
+    )
     if by and not aligned:
         wish = Override(EVERYBODY, mail_list.id, by, "command line", now)
         execute(config, override, wish, settings=True)
-    return findings, aligned or bool(by)
+    after = execute(config, _standing, (mail_list, now))
+    ended = before.check.overridden_by if before.check and before.domains else ""
+    return Verdict(
+        findings,
+        await _relays(config, config.smtp),
+        after,
+        "" if after.domains else ended,
+    )
+
+
+def _standing(tx: Transaction, asked: tuple[MailList, int]) -> tuple[Stands, Sequence[Fact]]:
+    return stands(tx, *asked), ()
+
+
+async def _relays(config: Config, smtp: Smtp) -> list[Finding]:
+    from adapters.smtp.checking.relays import look_at  # noqa: PLC0415 - as below
+    from gateway.main.mail.sending import relay_configs  # noqa: PLC0415 - as below
+
+    configs = relay_configs(smtp, config.public_url)
+    return list(await asyncio.gather(*(look_at(each) for each in configs)))
 
 
 async def look(
@@ -65,11 +110,3 @@ async def look(
         except Transient:
             senders = []  # each finding says that the DNS does not answer
     return await check_list(dns, mail_list, senders)
-
-
-def _find(config: Config, list_: str) -> MailList:
-    _, held = provisioned(config)
-    found = held[MailList.table].get(list_)
-    if not isinstance(found, MailList):
-        raise Misconfigured([f"{list_}: no such mail list; `gateway apply` makes one"])
-    return found

@@ -1,7 +1,8 @@
 """Files of recipients that are being taken in: kept in a folder until all of their lines are.
 
-A file is named by its import's id, and is there before the import is. Whoever takes its lines in
-holds a lock on it, so that a daemon goes on where another process was killed, and never beside it.
+A file is named by its import's id and by whose it is, and is there before the import is. Whoever
+takes its lines in holds a lock on it, so that a daemon goes on where another process was killed,
+and never beside it.
 """
 
 import asyncio
@@ -27,7 +28,9 @@ from gateway.usecases.mail.imports import AT_ONCE
 R = TypeVar("R")
 
 MOST_WAITING = 10
-"""Files that may lie there at once: of 100 MB each, that is all the disk they may take."""
+MOST_OF_ONE = 4
+"""Files that may lie there at once, in all and of one advertiser: of 100 MB each, that is all the
+disk they may take."""
 
 _PIECE_BYTES = 65_536
 _SUFFIX = ".csv"
@@ -42,14 +45,14 @@ class ImportFiles:
 
     # --- for whoever brings a file ---
 
-    async def keep(self, imported: int, pieces: AsyncIterator[bytes]) -> str:
-        """Write a file down as it comes; its SHA-256.
+    async def keep(self, imported: int, advertiser: str, pieces: AsyncIterator[bytes]) -> str:
+        """Write a file of an advertiser's down as it comes; its SHA-256.
 
         Raises:
             Refused: the body is refused while it comes; nothing is kept.
             Transient: there are too many files already.
         """
-        file = await asyncio.to_thread(self._create, imported)
+        file = await asyncio.to_thread(self._create, imported, advertiser)
         digest = sha256()
         try:
             with os.fdopen(file, "wb") as out:
@@ -64,14 +67,17 @@ class ImportFiles:
             raise
         return digest.hexdigest()
 
-    def copy(self, imported: int, source: Path) -> None:
-        """Write down what is in another file.
+    def copy(self, imported: int, advertiser: str, source: Path) -> None:
+        """Write down what is in another file, for an advertiser.
 
         Raises:
             OSError: it cannot be read, or the folder cannot be written to.
             Transient: there are too many files already.
         """
-        with source.open("rb") as original, os.fdopen(self._create(imported), "wb") as out:
+        with (
+            source.open("rb") as original,
+            os.fdopen(self._create(imported, advertiser), "wb") as out,
+        ):
             try:
                 shutil.copyfileobj(original, out, _PIECE_BYTES)
                 out.flush()
@@ -106,16 +112,17 @@ class ImportFiles:
 
     def waiting(self) -> list[int]:
         """The imports of which a file is there, the oldest first."""
-        try:
-            names = [path.name for path in self._folder.iterdir()]
-        except FileNotFoundError:
-            return []
-        stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
-        return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
+        return sorted(imported for imported, _ in self._there())
 
     def path(self, imported: int) -> Path:
-        """Where the file of an import lies."""
-        return self._folder / f"{imported}{_SUFFIX}"
+        """Where the file of an import lies, if there is one."""
+        found = self._folder.glob(f"{imported}.*{_SUFFIX.removeprefix('.')}")
+        return next(found, self._folder / f"{imported}{_SUFFIX}")
+
+    def is_readable(self, imported: int) -> bool:
+        """Whether a file may be read: another user's command may have left it behind."""
+        path = self.path(imported)
+        return os.access(path, os.R_OK) or not path.exists()
 
     def age(self, imported: int) -> float:
         """For how many seconds a file has been as it is; 0 where it is gone."""
@@ -129,7 +136,7 @@ class ImportFiles:
         """Hold a file against others; whether it could be had. It ends with the process, too."""
         try:
             file = os.open(self.path(imported), os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, PermissionError):  # done, or of another user, who sees to it
+        except (FileNotFoundError, PermissionError):  # done, or of another user
             yield False
             return
         try:
@@ -164,12 +171,35 @@ class ImportFiles:
             for line in batch:  # behind it, so that the report has them
                 limit.count(line.line, is_refused=line.fault is not None)
 
-    def _create(self, imported: int) -> int:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if len(self.waiting()) >= MOST_WAITING:
+    def _there(self) -> list[tuple[int, str]]:
+        """The imports of which a file is there, and whose they are."""
+        try:
+            names = [path.name for path in self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        parts = [name.removesuffix(_SUFFIX).partition(".") for name in names if _SUFFIX in name]
+        return [(int(id_), whose) for id_, _, whose in parts if id_.isascii() and id_.isdigit()]
+
+    def _create(self, imported: int, advertiser: str) -> int:
+        if not self._folder.exists():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _give(self._folder, self._folder.parent)
+        there = self._there()
+        of_one = sum(whose == advertiser for _, whose in there)
+        if len(there) >= MOST_WAITING or of_one >= MOST_OF_ONE:
             raise Transient(Trouble.STORE_BUSY, "too many imports wait")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return os.open(self.path(imported), flags, 0o600)
+        path = self._folder / f"{imported}.{advertiser}{_SUFFIX}"
+        file = os.open(path, flags, 0o600)
+        _give(path, self._folder)
+        return file
+
+
+def _give(path: Path, like: Path) -> None:
+    """Let what root made be of whose ``like`` is: their daemon may have to go on with it."""
+    if os.geteuid() == 0:
+        whose = like.stat()
+        os.chown(path, whose.st_uid, whose.st_gid)
 
 
 def fault_of(refused: Refused) -> str:

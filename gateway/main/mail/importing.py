@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from operator import attrgetter
 from pathlib import Path
 
 from adapters.storage.database import reading
@@ -13,18 +12,29 @@ from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
 from gateway.config import Config
 from gateway.domain.mail.consent import Stated
-from gateway.domain.mail.importing.imports import Import
+from gateway.domain.mail.importing.imports import Import, Outcome
 from gateway.domain.mail.importing.lines import Line
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.tokens import Keys
 from gateway.domain.values import EVERYBODY, Ids, Seed
 from gateway.errors import Misconfigured, Refused, Transient
 from gateway.main.mail.files import ImportFiles, fault_of
+from gateway.main.mail.lists import find_list
 from gateway.main.parts import Chore, Deps
-from gateway.main.store import beside, connected, database_of, execute, provisioned
+from gateway.main.store import beside, connected, database_of, execute
 from gateway.ports import Lane
 from gateway.ports.mail.pages import MailKeys
-from gateway.usecases.mail.imports import IDS, Begin, End, Take, begin, finish, take
+from gateway.usecases.mail.imports import (
+    IDS,
+    Begin,
+    End,
+    Stuck,
+    Take,
+    begin,
+    finish,
+    stuck,
+    take,
+)
 from gateway.usecases.mail.lists import mail_keys
 from gateway.usecases.mail.views import import_of
 
@@ -33,7 +43,12 @@ _LOOK_SECONDS = 0.5
 _ORPHAN_SECONDS = 3600
 """A file without an import for so long was left behind by a process that died before it began."""
 
+_STUCK_SECONDS = 60
+_UNREADABLE = "the daemon's user may not read the file: give it to that user (chown)"
+"""Of a file that only another user may read, and of which no line was taken in for so long."""
+
 _PAGE = 500
+_LINES = 5_000
 
 _TRIES = 20
 _PAUSE_SECONDS = 0.1
@@ -49,15 +64,42 @@ def files_of(config: Config) -> ImportFiles:
 
 def carrying(deps: Deps, files: ImportFiles, keys: MailKeys) -> Chore:
     """Take in the lines of all files that lie there, one unit after the other."""
+    waited: dict[int, tuple[int, float]] = {}  # for whom another user's command may be at work
 
     async def chore() -> None:
         await asyncio.sleep(_LOOK_SECONDS)
         for imported in await asyncio.to_thread(files.waiting):
+            if not files.is_readable(imported):
+                await _wait(deps, files, imported, waited)
+                continue
             with files.locked(imported) as is_ours:
                 if is_ours:
                     await _carry(deps, files, keys, imported)
 
     return chore
+
+
+async def _wait(
+    deps: Deps, files: ImportFiles, id_: int, waited: dict[int, tuple[int, float]]
+) -> None:
+    """Another user's command is at work with a file, or was killed: then say so, once."""
+    imported = await deps.store.run(import_of, id_, Lane.BACKGROUND)
+    if imported is None or imported.state != "running":
+        if files.age(id_) > _ORPHAN_SECONDS:
+            files.drop(id_)
+        return
+    if imported.reason:
+        return
+    now = time.monotonic()
+    line, since = waited.setdefault(id_, (imported.line, now))
+    if line != imported.line:
+        waited[id_] = (imported.line, now)
+    elif now - since >= _STUCK_SECONDS:
+        del waited[id_]
+        deps.log.warning(
+            "an import does not get on", id=id_, file=str(files.path(id_)), why=_UNREADABLE
+        )
+        await deps.store.run(stuck, Stuck(id_, _UNREADABLE), Lane.BACKGROUND)
 
 
 async def _carry(deps: Deps, files: ImportFiles, keys: MailKeys, id_: int) -> None:
@@ -98,33 +140,39 @@ def _next(batches: Iterator[tuple[Line, ...]]) -> tuple[Line, ...]:
 # --- the command ---
 
 
+Progress = Callable[[Import, int], object]
+"""Told of an import after each piece of it, and how many lines its file has in all."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A person ended the command; a daemon goes on with the import, if it had ``begun``."""
+
+    def __init__(self, begun: Import | None) -> None:
+        super().__init__()
+        self.begun = begun
+
+
 def import_file(
-    config: Config,
-    list_: str,
-    source: Path,
-    stated: Stated | None,
-    progress: Callable[[Import], None],
+    config: Config, list_: str, source: Path, stated: Stated | None, progress: Progress
 ) -> Import:
     """Take a file in beside the daemons; the import as it ended.
 
     Where the command is killed, a daemon of the same configuration goes on with it.
 
     Raises:
-        Misconfigured: there is no such list.
-        OSError: the file cannot be read.
+        Interrupted: by a person.
+        Misconfigured: there is no such list, or the file cannot be read.
+        OSError: the folder of imports cannot be written to.
         Refused: the file or the consent is unfit; nothing was taken in.
         Transient: the store is away.
     """
-    _, held = provisioned(config)
-    mail_list = held[MailList.table].get(list_)
-    if not isinstance(mail_list, MailList):
-        raise Misconfigured([f"{list_}: there is no such mail list"])
+    mail_list = find_list(config, list_)
     keys = execute(config, mail_keys, secrets.token_bytes(32))
     files, ids, now = files_of(config), Ids(secrets.randbelow(1024)), _clock()
     first = _seed(ids, now, 1)
     id_ = first.draw().id()
     try:
-        files.copy(id_, source)
+        _copy(files, id_, mail_list.advertiser, source)
         with files.locked(id_):
             layout = files.examine_now(id_, mail_list)
             states = layout.states_consent
@@ -133,17 +181,41 @@ def import_file(
                 EVERYBODY, list_, source.name, "cli", now, first, states, stated, corrects=False
             )
             begun = execute(config, begin, wish, settings=True)
-            ended = _import(config, files, mail_list, keys, ids, begun, progress)
+
+            def tell(imported: Import) -> None:
+                progress(imported, layout.rows)
+
+            ended = _import(config, files, mail_list, keys, ids, begun, tell)
     except Refused:
         files.drop(id_)
         raise
+    except KeyboardInterrupt:
+        left = (each for each in list_imports(config, list_, id_ - 1) if each.id == id_)
+        begun_before = next(left, None)
+        if begun_before is None:
+            files.drop(id_)
+        raise Interrupted(begun_before) from None
     files.drop(id_)
     return ended
 
 
-def list_imports(config: Config, list_: str) -> Iterator[Import]:
-    """What was taken into a list, or is on its way, the oldest first."""
-    after = 0
+def _copy(files: ImportFiles, id_: int, advertiser: str, source: Path) -> None:
+    try:
+        files.copy(id_, advertiser, source)
+    except OSError as error:
+        if error.filename != str(source):
+            raise
+        why = f"cannot be read ({error.strerror}); name a file that exists and is readable"
+        raise Misconfigured([f"{source}: {why}"]) from None
+
+
+def list_imports(config: Config, list_: str, after: int = 0) -> Iterator[Import]:
+    """What was taken into a list, or is on its way, the oldest first; with ids beyond ``after``.
+
+    Raises:
+        Misconfigured: there is no such list.
+    """
+    find_list(config, list_)
     reader = MailReader(database_of(config).dialect)
     with beside(config) as connection:
         while True:
@@ -155,11 +227,18 @@ def list_imports(config: Config, list_: str) -> Iterator[Import]:
             after = found[-1].id
 
 
-def list_mail_lists(config: Config) -> list[MailList]:
-    """All mail lists, by id."""
-    _, held = provisioned(config)
-    lists = (each for each in held[MailList.table].values() if isinstance(each, MailList))
-    return sorted(lists, key=attrgetter("id"))
+def lines_of(config: Config, imported: int) -> Iterator[tuple[int, Outcome, str]]:
+    """The report of an import: what became of each line that was not simply added, and why."""
+    after = 0
+    reader = MailReader(database_of(config).dialect)
+    with beside(config) as connection:
+        while True:
+            with reading(connection):
+                found = reader.lines(connection, EVERYBODY, imported, after=after, limit=_LINES)
+            yield from found
+            if len(found) < _LINES:
+                return
+            after = found[-1][0]
 
 
 def _import(
@@ -169,7 +248,7 @@ def _import(
     keys: Keys,
     ids: Ids,
     begun: Import,
-    progress: Callable[[Import], None],
+    progress: Callable[[Import], object],
 ) -> Import:
     fault, failures = "", 0
     batches = files.batches(begun.id, mail_list, _clock(), 0)

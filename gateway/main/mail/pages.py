@@ -20,9 +20,7 @@ def pages(deps: Deps, keys: MailKeys, recall: Recalls) -> Part:
     shown = Pages(deps.observer, deps.log)
     stops = StopPages(deps.store, reader, shown, keys, recall, deps.seed)
     links = MailLinkPages(deps.store, reader, shown, keys)
-    signups = SignupPages(
-        deps.store, shown, keys, deps.config.public_url, deps.seed, lambda: lists(deps)
-    )
+    signups = SignupPages(deps.store, reader, shown, keys, deps.config.public_url, deps.seed)
     return Part(public=[*stops.routes(), *signups.routes(), *links.routes()])
 
 

@@ -17,7 +17,7 @@ from gateway.main.chores import Pace, clean_up
 from gateway.main.mail.keys import MailKeys
 from gateway.main.mail.sending import Outgoing, sending
 from gateway.main.parts import Chore, Deps, Part
-from gateway.usecases.mail import rights as mail_rights
+from gateway.usecases.mail import retention
 from gateway.usecases.mail import sending as mail_sending
 from metrics.exposition import Metrics
 
@@ -78,13 +78,13 @@ def _counting(deps: Deps, metrics: Metrics) -> Chore:
     return chore
 
 
-def overdue(now: int, consent_days: int) -> list[mail_rights.Forget]:
+def overdue(now: int, consent_days: int) -> list[retention.Forget]:
     """What has passed its time at ``now``, of what people said and asked for."""
     return [
-        mail_rights.Forget("consents", now - consent_days * _DAY),
-        mail_rights.Forget("suppressions", now),
-        mail_rights.Forget("signups", now - KEPT_SECONDS * SECOND),
-        mail_rights.Forget("imports", now - _IMPORT_DAYS * _DAY),
+        retention.Forget("consents", now - consent_days * _DAY),
+        retention.Forget("suppressions", now),
+        retention.Forget("signups", now - KEPT_SECONDS * SECOND),
+        retention.Forget("imports", now - _IMPORT_DAYS * _DAY),
     ]
 
 
@@ -104,7 +104,7 @@ def _forgetting(deps: Deps) -> Chore:
                     (mail_sending.forget, mail_sending.Forget(what, now - days.mail_days * _DAY))
                     for what in ("sends", "bounces")
                 ),
-                *((mail_rights.forget, job) for job in overdue(now, days.mail_consent_days)),
+                *((retention.forget, job) for job in overdue(now, days.mail_consent_days)),
             ],
         )
 

@@ -33,7 +33,7 @@ async def mail_in(deps: Deps, keys: MailKeys, recall: Recalls) -> AsyncIterator[
             recall=recall,
             domain=config.domain,
             domains=_Domains(deps),
-            seed=deps.seed,
+            seed=lambda ids: deps.seed(deps.clock(), ids),
             observer=deps.observer,
             executor=executor,
         )

@@ -18,7 +18,7 @@ from gateway.errors import Misconfigured, Transient, Trouble
 from gateway.main.mail.files import ImportFiles
 from gateway.main.mail.importing import files_of
 from gateway.main.store import beside, connected, database_of, execute, provisioned
-from gateway.usecases.mail.rights import Seal, seal
+from gateway.usecases.mail.retention import Seal, seal
 from gateway.usecases.mail.views import import_of
 
 _TRIES = 20

@@ -15,7 +15,7 @@ from adapters.smtp.delivery.settings import RelayConfig
 from adapters.smtp.sending.guard import Guard
 from adapters.smtp.sending.jobs import Jobs
 from adapters.smtp.sending.posts import RelayPost
-from adapters.smtp.sending.recall import Recall
+from adapters.smtp.sending.recall import KEPT_SECONDS, Recall
 from adapters.smtp.sending.sender import Process, Sender
 from adapters.smtp.sending.singles import Singles
 from adapters.storage.campaigns.reader import CampaignReader
@@ -39,8 +39,9 @@ _WATCH_SECONDS = 0.1
 _IDLE_SECONDS = 0.5
 """Between two looks at who stopped and what was cancelled, while mails are sent and while not."""
 
-_OVERLAP = 10 * SECOND
-"""Ids are made on receipt, and committed a moment later: so far back each look goes once more."""
+_OVERLAP = KEPT_SECONDS * SECOND
+"""Ids are made before a unit runs, by the clock of who runs it, and committed later: so far back
+each look goes once more."""
 
 _BEAT_SECONDS = 3.0
 _STEP_SECONDS = 0.5
@@ -75,6 +76,7 @@ async def sending(deps: Deps, config: Smtp, keys: MailKeys) -> AsyncIterator[Out
         singles = Singles(
             store=deps.store,
             press=press,
+            guard=guard,
             keys=keys.get,
             clock=deps.clock,
             public_url=public_url,
@@ -138,12 +140,17 @@ class Relays:
 
     async def _keep(self, config: RelayConfig, post: RelayPost) -> None:
         def troubled(answer: Answer) -> None:
-            why = {"stage": answer.stage, "code": answer.code}
-            self._log.warning("a relay does not take mail", relay=config.name, **why)
+            # Without a reply its text is a word of ours: `refused`, `timeout` …
+            why = {"code": answer.code} if answer.code else {"reason": answer.text}
+            said = {"relay": config.name, "stage": answer.stage, **why}
+            self._log.warning("a relay does not take mail", **said)
+
+        def recovered(failures: int) -> None:
+            self._log.info("a relay takes mail again", relay=config.name, failures=failures)
 
         while True:
             rng = random.Random()  # noqa: S311 - it spreads pauses, and guards nothing
-            relay = Relay(config, post, rng=rng, troubled=troubled)
+            relay = Relay(config, post, rng=rng, troubled=troubled, recovered=recovered)
             self.running[config.name] = relay
             post.failures = lambda relay=relay: relay.failures  # type: ignore[misc]  # bound at once, on purpose
             try:

@@ -1,6 +1,6 @@
 """Campaigns in the store: their recipients' mails, contents, figures, and what came back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -50,8 +50,8 @@ class CampaignRows(Protocol):
     def add(self, scope: Scope, campaign: Campaign, content: bytes, links: Sequence[str]) -> None:
         """Keep a new one, what it says, and where its links lead to."""
 
-    def find(self, scope: Scope, campaign: int) -> Campaign | None:
-        """One, locked."""
+    def find(self, scope: Scope, campaign: int, *, lock: bool = True) -> Campaign | None:
+        """One, locked unless it is only read."""
 
     def due(self, scope: Scope, now: int) -> Campaign | None:
         """The one whose next step has been due the longest, locked; none that another process
@@ -89,11 +89,12 @@ class Sends(Protocol):
 
     def settle(
         self, scope: Scope, results: Sequence[Result], owner: int | None = None
-    ) -> Mapping[int, int]:
+    ) -> Set[tuple[int, int]]:
         """Keep what came of letters; one that was taken as in doubt meanwhile gets its true result.
         What another process than ``owner`` attempts, or attempted last, takes none but ``sent``:
         that a mail went counts for one that waits again, too, and for one that was dropped in
-        doubt. What is over is not changed. How many results of each campaign changed anything.
+        doubt. What is over is not changed. Of which mails something was changed: campaigns and
+        recipients.
         """
 
     def doubt(self, scope: Scope, owners: Sequence[int], now: int, limit: int) -> Mapping[str, int]:
@@ -101,37 +102,35 @@ class Sends(Protocol):
         advertiser. Campaigns are not locked for it: whoever settles locks them before their mails.
         """
 
-    def release(
-        self,
-        scope: Scope,
-        campaign: int,
-        what: Literal["held", "deferred"],
-        to: SendState,
-        now: int,
-        limit: int,
-    ) -> int:
-        """Put at most ``limit`` mails in a state into another: what was in doubt ``queued`` again
-        or ``failed`` (its class is :data:`~gateway.domain.mail.campaigns.IN_DOUBT` then), what
-        waited ``canceled`` or ``failed``. How many.
+    def release(self, scope: Scope, campaign: int, to: SendState, now: int, limit: int) -> int:
+        """Put at most ``limit`` mails that are in doubt into another state: ``queued`` again, or
+        ``failed`` (its class is :data:`~gateway.domain.mail.campaigns.IN_DOUBT` then). How many.
         """
 
     def open(self, scope: Scope, campaign: int) -> Mapping[SendState, int]:
         """How many mails are not over, by state; exact, and cheap (of the figures)."""
 
 
+class Waiting(Protocol):
+    """What waits to be sent, of many campaigns at a time."""
+
+    def due(self, scope: Scope, lanes: Sequence[tuple[int, str]], now: int) -> Set[tuple[int, str]]:
+        """Those lanes of campaigns of which a mail is due; cheap, however many wait."""
+
+
 class SendLookups(Protocol):
-    """One recipient's mails, those that failed, and those that are still to come."""
+    """One recipient's mails, those that were missed, and those that are still to come."""
 
     def one(self, scope: Scope, campaign: int, recipient: int) -> Send | None:
         """One recipient's mail, locked."""
 
-    def failed(self, scope: Scope, campaign: int, after: int, limit: int) -> Sequence[int]:
-        """Recipients whose mail failed or bounced, by id, beyond ``after``; nobody who may have it,
-        since it was in doubt.
+    def missed(
+        self, scope: Scope, campaign: int, after: int, limit: int
+    ) -> tuple[Sequence[int], int]:
+        """Some of the recipients whom a campaign did not reach
+        (:func:`~gateway.domain.mail.campaigns.is_missed`), by id, beyond ``after``, at most
+        ``limit``; and the last recipient that was looked at, 0 at the end.
         """
-
-    def of(self, scope: Scope, advertiser: str, recipient: int) -> Sequence[Send]:
-        """All mails of a recipient, the latest first: for disclosure (rule R104)."""
 
     def cancel(self, scope: Scope, campaign: int, now: int, limit: int) -> int:
         """Take back at most ``limit`` mails that wait; how many."""
@@ -157,17 +156,27 @@ class Figures(Protocol):
         """All counts of a campaign."""
 
     def responded(self, scope: Scope, campaign: int, recipient: int, what: str, at: int) -> bool:
-        """Note that a recipient opened or clicked; whether that is the first time."""
+        """Note what a recipient did, or what came of their mail: ``open``, ``click``, ``stop``,
+        ``complaint`` or ``delayed``; whether that is the first time.
+        """
 
 
 class Bounces(Protocol):
     """What came back."""
 
-    def add(self, scope: Scope, bounce: Bounce) -> None:
-        """Keep one in the log."""
+    def add(self, scope: Scope, bounces: Sequence[Bounce]) -> None:
+        """Keep some in the log."""
 
     def mark(self, scope: Scope, campaign: int, recipient: int, bounce_class: str) -> bool:
         """Note on a sent mail that it bounced; whether it had not bounced before."""
+
+    def last(
+        self, scope: Scope, list_: str, recipients: Sequence[int]
+    ) -> Mapping[int, Sequence[Send]]:
+        """Of recipients of a list their last mails that went or failed, some of each, the latest
+        campaign first: what strikes in a row are counted of. Only the list's last campaigns are
+        looked at.
+        """
 
     def reset(self, scope: Scope, campaign: Campaign, limit: int) -> int:
         """Clear the strikes of recipients whose mail of a settled campaign arrived, where they
@@ -188,7 +197,7 @@ class SenderBeats(Protocol):
         """Others that attempt something, of whom ``looker`` has heard nothing new for at least
         ``patience`` (microseconds), by its own ``now`` alone: clocks of two machines are never
         compared. What it hears now is noted for its next look; with no patience all others are
-        silent.
+        silent. One of whom it heard nothing new for a day is dropped, with what that one heard.
         """
 
 
@@ -198,6 +207,10 @@ class CampaignRoom(CampaignRows, Protocol):
     @property
     def sends(self) -> Sends:
         """Their mails."""
+
+    @property
+    def waiting(self) -> Waiting:
+        """What waits of many of them."""
 
     @property
     def lookups(self) -> SendLookups:
@@ -224,9 +237,16 @@ class CampaignReading(Protocol):
     """The same beside the writer; ``connection`` is what :class:`gateway.ports.Reads` hands in."""
 
     def page(
-        self, connection: Any, scope: Scope, *, list_: str | None, after: int, limit: int
+        self,
+        connection: Any,
+        scope: Scope,
+        *,
+        list_: str | None,
+        after: int,
+        limit: int,
+        newest_first: bool = False,
     ) -> Sequence[Campaign]:
-        """Campaigns of one list or of all, by id."""
+        """Campaigns of one list or of all, by id, behind ``after``; 0: from the beginning."""
 
     def figures(self, connection: Any, scope: Scope, campaign: int) -> Mapping[str, int]:
         """The counts of a campaign."""
@@ -244,9 +264,18 @@ class CampaignReading(Protocol):
         """Mails of a campaign by recipient, with their addresses (empty: deleted)."""
 
     def bounces(
-        self, connection: Any, scope: Scope, *, campaign: int | None, after: int, limit: int
+        self,
+        connection: Any,
+        scope: Scope,
+        *,
+        campaign: int | None,
+        after: int,
+        limit: int,
+        newest_first: bool = False,
     ) -> Sequence[tuple[Bounce, str]]:
-        """The bounce log by id, with the recipients' addresses."""
+        """The bounce log by id, behind ``after`` (0: from the beginning), with the recipients'
+        addresses.
+        """
 
     def active(self, connection: Any) -> Sequence[Campaign]:
         """Campaigns that are being sent, or were until a moment ago: what senders watch."""

@@ -1,7 +1,7 @@
 """Mail lists in the store: recipients, consents, suppressions, sign-ups, imports, counts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -9,6 +9,8 @@ from gateway.domain.mail.importing.imports import Import, Outcome
 from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.values import Scope
+from gateway.ports.mail.campaigns import Bounce
+from gateway.ports.mail.traces import Response, Sent
 
 
 class Signup(msgspec.Struct, frozen=True):
@@ -83,7 +85,9 @@ class Suppressions(Protocol):
         """End one, since the person consented anew; whether there was one."""
 
     def forget(self, scope: Scope, now: int, limit: int) -> int:
-        """Delete those that have ended."""
+        """Delete some of those that have ended; their addresses count again, from that instant on.
+        How many went.
+        """
 
 
 class Consents(Protocol):
@@ -116,6 +120,12 @@ class Consents(Protocol):
         """
 
 
+Countable = Literal["hash", "network", "form"]
+"""What sign-ups are counted by: whose they are, where they come from, or the list whose form it
+was.
+"""
+
+
 class Signups(Protocol):
     """Sign-ups on their way."""
 
@@ -128,8 +138,10 @@ class Signups(Protocol):
     def settle(self, scope: Scope, signup: int, state: str) -> None:
         """Say what became of one; its address goes when it is dropped."""
 
-    def count(self, scope: Scope, hash_: bytes, network: str, since: int) -> tuple[int, int]:
-        """How many there were of an address, and of a network, since an instant."""
+    def count(self, scope: Scope, by: Countable, of: bytes | str, since: int) -> int:
+        """How many there were since an instant, of all advertisers whatever the scope: nobody is
+        flooded by many lists at once.
+        """
 
     def drop(self, scope: Scope, advertiser: str, hash_: bytes) -> int:
         """Drop all of an address that an advertiser's lists hold, whatever became of them, with
@@ -166,6 +178,11 @@ class Sizes(Protocol):
     counts once.
     """
 
+    def lock(self, scope: Scope, advertisers: Collection[str]) -> None:
+        """Lock the sizes of advertisers, in an order that all processes share: before any of their
+        recipients. Of whom nothing was ever kept, nothing is locked.
+        """
+
     def now(self, scope: Scope, advertiser: str, contract: Contract) -> int:
         """How many at this moment."""
 
@@ -173,6 +190,28 @@ class Sizes(Protocol):
         """The most there were at any moment of a month of Asia/Tokyo (``2026-11``), exactly: one
         that begins with what there was at the end of the one before (rule R68).
         """
+
+
+class Traces(Protocol):
+    """Of recipients by their ids, also of those that were deleted; the latest campaign first."""
+
+    def sends(
+        self, scope: Scope, advertiser: str, recipients: Sequence[int], limit: int
+    ) -> Sequence[Sent]:
+        """Their mails."""
+
+    def responses(
+        self, scope: Scope, advertiser: str, recipients: Sequence[int], limit: int
+    ) -> Sequence[Response]:
+        """What they did with them."""
+
+    def bounces(
+        self, scope: Scope, advertiser: str, recipients: Sequence[int], limit: int
+    ) -> Sequence[Bounce]:
+        """What came back of them."""
+
+    def signups(self, scope: Scope, advertiser: str, hash_: bytes, limit: int) -> Sequence[Signup]:
+        """Sign-ups of an address, whatever became of them, the latest first."""
 
 
 class MailRoom(Protocol):
@@ -201,6 +240,10 @@ class MailRoom(Protocol):
     @property
     def sizes(self) -> Sizes:
         """How many there are."""
+
+    @property
+    def traces(self) -> Traces:
+        """What else is kept of one of them."""
 
 
 class Entrance(Protocol):

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.domain.mail.recipients import Suppression
 from gateway.domain.mail.tokens import Keys, Named
+from gateway.ports.mail.lists import Signup
 
 
 class CountedLink(msgspec.Struct, frozen=True):
@@ -26,7 +27,12 @@ class MailPageReading(Protocol):
         """Whose a campaign is."""
 
     def list_of(self, connection: Any, named: Named) -> str | None:
-        """The list that a token's recipient is on, or was before they were deleted."""
+        """The list that a token's recipient is on, or was before they were deleted, or asked to be
+        put on.
+        """
+
+    def signup(self, connection: Any, id_: int) -> Signup | None:
+        """A sign-up that a token names."""
 
 
 class MailKeys(Protocol):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.values import Scope
 
@@ -49,6 +50,11 @@ class Standing(Protocol):
 
     def keep(self, scope: Scope, check: MailCheck) -> None:
         """Keep a check, new or overridden, in the place of the last one."""
+
+    def tried(self, scope: Scope, mail_list: MailList, day: str, more: int, most: int) -> bool:
+        """Count addresses that trials of a list go to on a day, unless they are more than ``most``
+        then; whether they were counted.
+        """
 
     def paused(self, scope: Scope, list_: str, before: int, limit: int) -> Sequence[Recipient]:
         """Recipients of a list that are paused, struck last before an instant, locked; at most

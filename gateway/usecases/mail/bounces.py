@@ -1,12 +1,12 @@
 """What comes back: bounces are logged, counted and held against addresses; complaints stop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from gateway.domain.mail.addresses import without_addresses
-from gateway.domain.mail.campaigns import IN_DOUBT, Campaign, Result, SendState, moved
+from gateway.domain.mail.campaigns import IN_DOUBT, Campaign, Result, SendState
 from gateway.domain.mail.outcomes import status_in
 from gateway.domain.mail.recipients import Suppression
 from gateway.domain.mail.returns.bounces import COUNTS, HARD, BounceClass, Reading
@@ -14,30 +14,19 @@ from gateway.domain.mail.tokens import Keys, Named
 from gateway.domain.values import EVERYBODY, Counted, Draw, Seed, nth_id
 from gateway.ports import Fact, Transaction
 from gateway.ports.mail.campaigns import Bounce, Send
-from gateway.usecases.mail.stops import Stop, stop
+from gateway.ports.mail.locks import Locking, MailLocks
+from gateway.usecases.mail.stops import Stop, Stopped, stop
 from gateway.usecases.mail.strikes import strike
+from gateway.usecases.mail.watching import watch_share
 
 IDS_A_REPORT = 4
 """So many ids a report may need."""
 
-UNWRITABLE: Literal["unwritable"] = "unwritable"
-"""The class of a mail that could not be made: a value of its recipient is missing or unfit. It is a
-failure, and no bounce."""
-
-LEAST_TRIED = 50
-"""Of fewer mails a share says nothing: no campaign is paused by itself before."""
-
 _MAY_HAVE_GONE = frozenset[SendState](("attempting", "held", "queued", "deferred"))
 """States of a mail of which a copy may be out: what was held may be let go once more."""
 
-_FAILED_UNWRITABLE = f"failed:{UNWRITABLE}"
-_ACCEPTED = "unwritable:accepted"
-"""The figure of those that a person knew of when they resumed a campaign."""
 
-_replace = msgspec.structs.replace
-
-
-class Came(msgspec.Struct, frozen=True):
+class Came(Locking, frozen=True):
     """A report about one mail of ours, whose tag was found true."""
 
     named: Named
@@ -47,6 +36,13 @@ class Came(msgspec.Struct, frozen=True):
     seed: Seed
     """With :data:`IDS_A_REPORT` ids."""
     keys: Keys
+
+    @property
+    def locks(self) -> MailLocks:
+        """Of a sign-up's mail no campaign is known; of one whose campaign is gone nothing."""
+        if not self.named.campaign:
+            return MailLocks(ids=(self.named.recipient,))
+        return MailLocks(struck=(self.named.campaign,))
 
 
 class Took(msgspec.Struct, frozen=True):
@@ -75,9 +71,10 @@ def came(tx: Transaction, report: Came) -> tuple[Took, Sequence[Fact]]:
         return _of_signup(tx, report)
     campaign = tx.campaigns.find(EVERYBODY, report.named.campaign)
     send = tx.campaigns.lookups.one(EVERYBODY, report.named.campaign, report.named.recipient)
-    if campaign is None or send is None:
-        return NOTHING, ()  # its retention is over
-    if reading.bounce_class == "complaint":
+    is_complaint = reading.bounce_class == "complaint"
+    if campaign is None or send is None:  # its retention is over
+        return _complained_late(tx, campaign, report) if is_complaint else (NOTHING, ())
+    if is_complaint:
         return _complained(tx, campaign, report)
     if reading.action != "failed":
         return _delayed(tx, campaign, report)
@@ -118,8 +115,21 @@ def _complained(tx: Transaction, campaign: Campaign, report: Came) -> tuple[Took
         _log(tx, campaign, report, report.seed.draw())
         tx.campaigns.figures.add(EVERYBODY, campaign.id, {"complaint": 1})
         facts.append(counted(campaign.advertiser, "complaint"))
-    suppressions, told = _stop(tx, report)
-    return Took(is_first, suppressions), [*facts, *told]
+    stopped = _stop(tx, report)
+    return Took(is_first, stopped.suppressions), facts
+
+
+def _complained_late(
+    tx: Transaction, campaign: Campaign | None, report: Came
+) -> tuple[Took, Sequence[Fact]]:
+    """Nothing is known of the mail any more, but of whom it was: they are not mailed again."""
+    stopped = _stop(tx, report)
+    if not stopped.is_new:
+        return Took(False, stopped.suppressions), ()
+    if campaign is not None:
+        _log(tx, campaign, report, report.seed.draw())
+    facts = [counted(one.advertiser, "complaint") for one in stopped.suppressions]
+    return Took(True, stopped.suppressions), facts
 
 
 def _delayed(tx: Transaction, campaign: Campaign, report: Came) -> tuple[Took, Sequence[Fact]]:
@@ -145,9 +155,9 @@ def _of_signup(tx: Transaction, report: Came) -> tuple[Took, Sequence[Fact]]:
             each.source == "complaint" and each.covers(signup.list, "", report.at)
             for each in whose.get(signup.hash, ())
         )
-        suppressions, told = _stop(tx, report)
+        stopped = _stop(tx, report)
         facts = [counted(signup.advertiser, "complaint")] if is_first else []
-        return Took(is_first, suppressions), [*facts, *told]
+        return Took(is_first, stopped.suppressions), facts
     if signup is None or signup.state != "waiting" or reading.action != "failed":
         return NOTHING, ()
     tx.mail.entrance.signups.settle(EVERYBODY, signup.id, "dropped")
@@ -167,98 +177,23 @@ def refused(
     hard: list[int] = []
     soft: list[int] = []
     facts: list[Fact] = []
+    rows: list[Bounce] = []
     for result in results:
         class_ = result.bounce_class or "other"
         amounts[f"failed:{class_}"] = amounts.get(f"failed:{class_}", 0) + 1
-        tx.campaigns.bounces.add(EVERYBODY, _row_of(campaign, result, draw))
+        rows.append(_row_of(campaign, result, draw))
         if class_ in COUNTS:
             (hard if class_ in HARD else soft).append(result.recipient)
         facts.append(counted(campaign.advertiser, class_))
-    if amounts:
-        tx.campaigns.figures.add(EVERYBODY, campaign.id, amounts)
+    tx.campaigns.bounces.add(EVERYBODY, rows)
+    tx.campaigns.figures.add(EVERYBODY, campaign.id, amounts)
     at = max((result.at for result in results), default=0)
     return strike(tx, campaign, (*hard, *soft), frozenset(hard), at, draw), facts
-
-
-def share_of(figures: Mapping[str, int]) -> tuple[int, int]:
-    """Of how many mails it is known whether they were taken, and how many of them failed or came
-    back; what could not be made is neither.
-    """
-    unwritable = figures.get(_FAILED_UNWRITABLE, 0)
-    tried = figures.get("sent", 0) + figures.get("failed", 0) - unwritable
-    bad = sum(
-        amount for name, amount in figures.items() if name.startswith(("bounced:", "failed:"))
-    )
-    return tried, bad - unwritable
-
-
-def unwritable_of(figures: Mapping[str, int]) -> tuple[int, int]:
-    """Of how many mails it is known whether they could be made and were taken, and how many could
-    not be made, apart from those that a person accepted.
-    """
-    known = figures.get("sent", 0) + figures.get("failed", 0)
-    return known, figures.get(_FAILED_UNWRITABLE, 0) - figures.get(_ACCEPTED, 0)
-
-
-def accept_unwritable(tx: Transaction, campaign: Campaign) -> None:
-    """A person knows how many mails of a campaign could not be made, and lets it go on: they
-    do not count towards the share that pauses it.
-    """
-    figures = tx.campaigns.figures
-    _, bad = unwritable_of(figures.of(EVERYBODY, campaign.id))
-    figures.add(EVERYBODY, campaign.id, {_ACCEPTED: bad})
-
-
-def watch_share(tx: Transaction, campaign: Campaign) -> tuple[Campaign, Sequence[Fact]]:
-    """Pause a campaign of which too much comes back, or cannot be made; what it is then, and the
-    alarm if so.
-    """
-    if campaign.state not in ("fixing", "sending"):
-        return campaign, ()
-    figures = tx.campaigns.figures.of(EVERYBODY, campaign.id)
-    if _is_too_much(share_of(figures), campaign):
-        return _paused(tx, campaign, "bounces")
-    if _is_too_much(unwritable_of(figures), campaign):
-        return _paused(tx, campaign, UNWRITABLE)
-    return campaign, ()
-
-
-def _is_too_much(share: tuple[int, int], campaign: Campaign) -> bool:
-    tried, bad = share
-    return tried >= LEAST_TRIED and bad * 100 > tried * campaign.pause_percent
-
-
-def _paused(
-    tx: Transaction, campaign: Campaign, reason: Literal["bounces", "unwritable"]
-) -> tuple[Campaign, Sequence[Fact]]:
-    # Still due: what went is noted.
-    campaign = _replace(campaign, state=moved(campaign.state, "pause"), reason=reason)
-    tx.campaigns.save(EVERYBODY, campaign)
-    results: dict[str, CampaignResult] = {
-        "bounces": "paused_for_bounces",
-        UNWRITABLE: "paused_for_unwritable",
-    }
-    return campaign, (campaign_counted(campaign.advertiser, results[reason]),)
 
 
 def counted(advertiser: str, class_: BounceClass | str) -> Counted:
     """A fact of the metric ``mail_bounces_total``."""
     return Counted(advertiser, "mail_bounces_total", (class_,))
-
-
-CampaignResult = Literal[
-    "done",
-    "canceled",
-    "paused_for_bounces",
-    "paused_for_unwritable",
-    "paused_for_fault",
-    "paused_for_check",
-]
-
-
-def campaign_counted(advertiser: str, result: CampaignResult) -> Counted:
-    """A fact of the metric ``mail_campaigns_total``."""
-    return Counted(advertiser, "mail_campaigns_total", (result,))
 
 
 # --- rows ---
@@ -267,23 +202,21 @@ def campaign_counted(advertiser: str, result: CampaignResult) -> Counted:
 def _log(tx: Transaction, campaign: Campaign, report: Came, draw: Draw) -> None:
     reading, whose = report.reading, report.named.recipient
     known = tx.mail.recipients.get(EVERYBODY, (whose,)).get(whose)
-    tx.campaigns.bounces.add(
-        EVERYBODY,
-        Bounce(
-            id=draw.id(),
-            advertiser=campaign.advertiser,
-            list=campaign.list,
-            campaign=campaign.id,
-            recipient=whose,
-            at=report.at,
-            source=report.source,
-            bounce_class=reading.bounce_class,
-            action=reading.action,
-            code=reading.reply,
-            status=reading.status,
-            text=without_addresses(reading.text, reading.address, known.address if known else ""),
-        ),
+    row = Bounce(
+        id=draw.id(),
+        advertiser=campaign.advertiser,
+        list=campaign.list,
+        campaign=campaign.id,
+        recipient=whose,
+        at=report.at,
+        source=report.source,
+        bounce_class=reading.bounce_class,
+        action=reading.action,
+        code=reading.reply,
+        status=reading.status,
+        text=without_addresses(reading.text, reading.address, known.address if known else ""),
     )
+    tx.campaigns.bounces.add(EVERYBODY, (row,))
 
 
 def _row_of(campaign: Campaign, result: Result, draw: Draw) -> Bounce:
@@ -303,7 +236,7 @@ def _row_of(campaign: Campaign, result: Result, draw: Draw) -> Bounce:
     )
 
 
-def _stop(tx: Transaction, report: Came) -> tuple[tuple[Suppression, ...], Sequence[Fact]]:
+def _stop(tx: Transaction, report: Came) -> Stopped:
     """Whoever complains is not mailed any more, whether they complained before or not."""
     seed = Seed(nth_id(report.seed.first_id, 1), 1, report.seed.secret)  # the first is the log's
     named = report.named
@@ -315,5 +248,5 @@ def _stop(tx: Transaction, report: Came) -> tuple[tuple[Suppression, ...], Seque
         recipient=named.recipient,
         campaign=named.campaign,
     )
-    stopped, facts = stop(tx, wish)
-    return stopped.suppressions, facts
+    stopped, _ = stop(tx, wish)
+    return stopped

@@ -16,10 +16,10 @@ from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, SECOND, Counted
 from gateway.errors import Refused
 from gateway.ports import Fact, Transaction
-from gateway.usecases.mail.bounces import campaign_counted
 from gateway.usecases.mail.campaigns import canceled
 from gateway.usecases.mail.standing import may_send
 from gateway.usecases.mail.strikes import let_go
+from gateway.usecases.mail.watching import campaign_counted
 
 AT_ONCE = 500
 """Rows that one step touches at most."""
@@ -82,12 +82,14 @@ def _begin(
 def _fix(tx: Transaction, campaign: Campaign, now: int) -> Campaign:
     """Write some recipients down; once it is all of them, the mails may go."""
     if campaign.is_fixed:
-        if let_go(tx, campaign.list, now, AT_ONCE):
+        if let_go(tx, campaign, now, AT_ONCE):
             return _replace(campaign, due_at=now)
         state = moved(campaign.state, "fixed")
         return _replace(campaign, state=state, fixed_to=ALL, due_at=now)
     if not campaign.started_at:  # it was paused where it was to begin
         campaign = _replace(campaign, started_at=now)
+    if _is_being_taken_back(tx, campaign):
+        return _replace(campaign, due_at=now + _LOOK)
     looked_at, reached = _page(tx, campaign)
     conditions = _conditions(tx, campaign)
     if conditions is None:
@@ -110,10 +112,22 @@ def _page(tx: Transaction, campaign: Campaign) -> tuple[Sequence[Recipient], int
     if not failed_of:
         page = tx.mail.recipients.page(EVERYBODY, campaign.list, campaign.fixed_to, AT_ONCE)
         return page, page[-1].id if page else 0
-    ids = tx.campaigns.lookups.failed(EVERYBODY, failed_of, campaign.fixed_to, AT_ONCE)
+    lookups = tx.campaigns.lookups
+    ids, reached = lookups.missed(EVERYBODY, failed_of, campaign.fixed_to, AT_ONCE)
     known = tx.mail.recipients.get(EVERYBODY, ids) if ids else {}
     here = [known[id_] for id_ in ids if id_ in known and known[id_].list == campaign.list]
-    return here, ids[-1] if ids else 0
+    return here, reached
+
+
+def _is_being_taken_back(tx: Transaction, campaign: Campaign) -> bool:
+    """Whether it is for those whom one that was just cancelled did not reach, of which mails are
+    still taken back or on the wire: only then it is known who they are.
+    """
+    failed_of = campaign.whom.failed_of
+    before = tx.campaigns.find(EVERYBODY, failed_of, lock=False) if failed_of else None
+    if before is None or before.state != "canceled":
+        return False
+    return before.started_at > 0 and not before.ended_at
 
 
 def _conditions(tx: Transaction, campaign: Campaign) -> Sequence[Condition] | None:
@@ -154,7 +168,7 @@ def _watch(tx: Transaction, campaign: Campaign, now: int) -> Campaign:
     left = tx.campaigns.sends.open(EVERYBODY, campaign.id)
     if left.get("held") and campaign.doubt != "hold":
         after: SendState = "queued" if campaign.doubt == "send" else "failed"
-        tx.campaigns.sends.release(EVERYBODY, campaign.id, "held", after, now, AT_ONCE)
+        tx.campaigns.sends.release(EVERYBODY, campaign.id, after, now, AT_ONCE)
         return _replace(campaign, fixed_to=ALL, due_at=now)
     if any(count for state, count in left.items() if state != "held"):
         return _replace(campaign, fixed_to=ALL, due_at=now + _LOOK)
@@ -191,7 +205,7 @@ def _close(tx: Transaction, campaign: Campaign, now: int) -> tuple[Campaign, Seq
         return _replace(campaign, fixed_to=ALL, due_at=max(now, campaign.is_settled_at)), ()
     if now < campaign.is_settled_at:
         return _replace(campaign, due_at=campaign.is_settled_at), ()
-    if let_go(tx, campaign.list, now, AT_ONCE):
+    if let_go(tx, campaign, now, AT_ONCE):
         return _replace(campaign, due_at=now), ()
     if tx.campaigns.bounces.reset(EVERYBODY, campaign, AT_ONCE):
         return _replace(campaign, due_at=now), ()

@@ -20,13 +20,14 @@ from gateway.domain.mail.campaigns import (
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.message.content import Checked, Content, Problem, problems_of
 from gateway.domain.mail.message.display import Display
-from gateway.domain.mail.segments import MOST_CONDITIONS, MailSegment, problem_of
+from gateway.domain.mail.segments import MOST_CONDITIONS, MailSegment, normalised, problem_of
 from gateway.domain.values import EVERYBODY, SECOND, Scope, Seed
 from gateway.errors import InvalidTransition, Refusal, Refused
 from gateway.ports import Fact, Transaction
-from gateway.usecases.mail.bounces import UNWRITABLE, accept_unwritable, share_of
+from gateway.ports.mail.locks import OfCampaign
 from gateway.usecases.mail.lists import list_of
 from gateway.usecases.mail.standing import may_send
+from gateway.usecases.mail.watching import UNWRITABLE, accept_unwritable, share_of
 
 AT_ONCE = 500
 """Rows that one unit touches at most."""
@@ -98,7 +99,7 @@ def create(tx: Transaction, new: NewCampaign) -> tuple[Campaign, Sequence[Fact]]
     return campaign, ()
 
 
-class Rewrite(msgspec.Struct, frozen=True):
+class Rewrite(OfCampaign, frozen=True):
     """A draft as it shall be from now on."""
 
     scope: Scope
@@ -124,7 +125,7 @@ def rewrite(tx: Transaction, wish: Rewrite) -> tuple[Campaign, Sequence[Fact]]:
     return campaign, ()
 
 
-class Wish(msgspec.Struct, frozen=True):
+class Wish(OfCampaign, frozen=True):
     """A person's wish about a campaign."""
 
     scope: Scope
@@ -231,7 +232,7 @@ def resume(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
     return _changed(tx, wish, campaign, "campaign.resumed")
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(OfCampaign, frozen=True):
     """What a person decides about mails of which nobody knows whether they went."""
 
     scope: Scope
@@ -253,7 +254,7 @@ def decide(tx: Transaction, wish: Decision) -> tuple[int, Sequence[Fact]]:
     if wish.to == "send" and campaign.state not in ("fixing", "sending", "paused"):
         raise Refused(Refusal.CAMPAIGN_STATE, f"it is {campaign.state}: drop them")
     after: domain.SendState = "queued" if wish.to == "send" else "failed"
-    count = tx.campaigns.sends.release(EVERYBODY, campaign.id, "held", after, wish.now, AT_ONCE)
+    count = tx.campaigns.sends.release(EVERYBODY, campaign.id, after, wish.now, AT_ONCE)
     if count:
         if campaign.fixed_to < 0:  # more may go: that is to be noted, too
             tx.campaigns.save(EVERYBODY, _replace(campaign, fixed_to=domain.ALL))
@@ -261,7 +262,7 @@ def decide(tx: Transaction, wish: Decision) -> tuple[int, Sequence[Fact]]:
     return count, ()
 
 
-class Again(msgspec.Struct, frozen=True):
+class Again(OfCampaign, frozen=True):
     """A person's wish to send a campaign's message once more to those whom it did not reach."""
 
     scope: Scope
@@ -275,9 +276,17 @@ class Again(msgspec.Struct, frozen=True):
     """Of its message; see :class:`Plan`."""
 
 
-def again(tx: Transaction, wish: Again) -> tuple[Campaign, Sequence[Fact]]:
-    """A draft with the same message for those whose mail failed or bounced; see
-    :attr:`gateway.domain.mail.campaigns.Audience.failed_of`.
+class Resent(msgspec.Struct, frozen=True):
+    """The draft for those whom a campaign did not reach."""
+
+    campaign: Campaign
+    missed: int
+    """How many they are; who stopped or was struck out since is among them."""
+
+
+def again(tx: Transaction, wish: Again) -> tuple[Resent, Sequence[Fact]]:
+    """A draft with the same message for those whose mail failed, bounced, or was cancelled with its
+    campaign; see :attr:`gateway.domain.mail.campaigns.Audience.failed_of`.
 
     Raises:
         Refused: there is no such campaign, it is not over yet, or what it said is not kept.
@@ -298,7 +307,9 @@ def again(tx: Transaction, wish: Again) -> tuple[Campaign, Sequence[Fact]]:
         checked=wish.checked,
     )
     new = NewCampaign(wish.scope, wish.actor, before.list, plan, wish.now, wish.seed)
-    return create(tx, new)
+    campaign, facts = create(tx, new)
+    missed = domain.may_be_missed(before, tx.campaigns.figures.of(EVERYBODY, before.id))
+    return Resent(campaign, missed), facts
 
 
 # --- what the others of this room share ---
@@ -366,7 +377,9 @@ def _planned(
         campaign,
         name=plan.name,
         topic=plan.topic,
-        audience=encode_audience(plan.audience),
+        audience=encode_audience(
+            _replace(plan.audience, conditions=tuple(map(normalised, plan.audience.conditions)))
+        ),
         at=plan.at,
         parts=plan.parts,
         part_seconds=plan.part_seconds,
@@ -387,7 +400,7 @@ def _check_audience(tx: Transaction, scope: Scope, mail_list: MailList, audience
         if why := problem_of(condition, mail_list.attributes):
             raise Refused(Refusal.INVALID_FIELD, f"conditions, number {number}: {why}")
     if audience.failed_of:
-        before = tx.campaigns.find(scope, audience.failed_of)
+        before = tx.campaigns.find(scope, audience.failed_of, lock=False)
         if before is None or before.list != mail_list.id:
             raise Refused(Refusal.UNKNOWN_REFERENCE, "failed_of: the list has no such campaign")
 

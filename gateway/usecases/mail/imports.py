@@ -7,13 +7,15 @@ import msgspec
 from gateway.domain.mail import consent
 from gateway.domain.mail.consent import Stated
 from gateway.domain.mail.importing.imports import Import, Outcome
-from gateway.domain.mail.importing.lines import DOUBLED, Line
+from gateway.domain.mail.importing.lines import DOUBLED, NOT_CORRECTED, Line
 from gateway.domain.mail.lists import MailList
+from gateway.domain.mail.profiles import merged
 from gateway.domain.mail.recipients import Consent, Recipient, Suppression
 from gateway.domain.mail.tokens import Keys, hash_of
 from gateway.domain.values import EVERYBODY, Draw, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.ports.mail.locks import Locking, MailLocks
 from gateway.usecases.mail.lists import consent_of, entry, list_of, wholly_stopped
 
 AT_ONCE = 300
@@ -71,7 +73,7 @@ def begin(tx: Transaction, wish: Begin) -> tuple[Import, Sequence[Fact]]:
     return imported, ()
 
 
-class Take(msgspec.Struct, frozen=True):
+class Take(Locking, frozen=True):
     """The next lines of an import, at most :data:`AT_ONCE`, in order."""
 
     scope: Scope
@@ -81,6 +83,11 @@ class Take(msgspec.Struct, frozen=True):
     seed: Seed
     """With :data:`IDS` ids, or twice as many as there are lines."""
     keys: Keys
+
+    @property
+    def locks(self) -> MailLocks:
+        """The sizes of the import's advertiser."""
+        return MailLocks(ids=(self.imported,))
 
 
 def take(tx: Transaction, wish: Take) -> tuple[Import, Sequence[Fact]]:
@@ -99,9 +106,25 @@ def take(tx: Transaction, wish: Take) -> tuple[Import, Sequence[Fact]]:
     unit.take(lines)
     unit.keep()
     counts = {name: getattr(imported, name) + unit.counts[name] for name in unit.counts}
-    after = msgspec.structs.replace(imported, line=lines[-1].line, **counts)
+    after = msgspec.structs.replace(imported, line=lines[-1].line, reason="", **counts)
     tx.mail.entrance.imports.save(EVERYBODY, after, unit.report)
     return after, ()
+
+
+class Stuck(msgspec.Struct, frozen=True):
+    """An import that cannot go on for now."""
+
+    imported: int
+    why: str
+
+
+def stuck(tx: Transaction, job: Stuck) -> tuple[None, Sequence[Fact]]:
+    """Tell whoever looks at an import why it does not get on; it goes away with its next lines."""
+    imported = tx.mail.entrance.imports.find(EVERYBODY, job.imported)
+    if imported is not None and imported.state == "running":
+        after = msgspec.structs.replace(imported, reason=job.why)
+        tx.mail.entrance.imports.save(EVERYBODY, after, ())
+    return None, ()
 
 
 class End(msgspec.Struct, frozen=True):
@@ -212,7 +235,11 @@ class _Unit:
         known = self._known.get(hash_)
         now = self._wish.now
         attributes, tags = line.attributes, line.tags
-        if known is not None and not (self._import.corrects or self._is_of_this_file(known)):
+        reason = ""
+        if known is not None and self._is_of_this_file(known):
+            reason = DOUBLED
+        elif known is not None and not self._import.corrects:
+            reason = NOT_CORRECTED if self._differs(known, line) else ""
             attributes, tags = {}, ()
         recipient = entry(known, self._list, line.address, hash_, attributes, self._draw, now)
         has_changed = recipient != known
@@ -220,11 +247,16 @@ class _Unit:
             self._saved[hash_] = self._known[hash_] = recipient
         has_changed |= self._tag(recipient, tags)
         has_changed |= self._consent(recipient, stated)
-        reason = DOUBLED if known is not None and self._is_of_this_file(known) else ""
         if known is None:
             self._tell(line, "added", "")
         else:
             self._tell(line, "updated" if has_changed else "unchanged", reason)
+
+    def _differs(self, known: Recipient, line: Line) -> bool:
+        """Whether a line says something of somebody that is not known so."""
+        had = self._tags.get(known.id, frozenset())
+        is_told = merged(known.attributes, line.attributes) == known.attributes
+        return not is_told or not had.issuperset(line.tags)
 
     def _is_of_this_file(self, known: Recipient) -> bool:
         """Whether somebody came onto the list since the import began, and so most likely by it."""

@@ -17,6 +17,7 @@ from gateway.domain.mail.tokens import Keys, hash_of, keys_of
 from gateway.domain.values import EVERYBODY, Draw, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.ports.mail.locks import OfList
 
 KEY = "mail"
 """The secret that all keys of mail are derived from."""
@@ -47,7 +48,26 @@ def wholly_stopped(suppressions: Sequence[Suppression], list_: str, now: int) ->
     return any(each.covers(list_, "", now) for each in suppressions)
 
 
-class Add(msgspec.Struct, frozen=True):
+class OfAddress(msgspec.Struct, frozen=True):
+    """A question about an address, and a list whose advertiser may know it."""
+
+    mail_list: MailList
+    address: str
+    keys: Keys
+
+
+def is_listed(tx: Transaction, asked: OfAddress) -> tuple[bool, Sequence[Fact]]:
+    """Whether an address is on any list of an advertiser, or was until not long ago: there is a
+    consent of it.
+
+    Raises:
+        Refused: the address is none.
+    """
+    hash_ = hash_of(normalised(asked.address), asked.keys)
+    return bool(tx.mail.consents.of_hash(EVERYBODY, asked.mail_list.advertiser, hash_)), ()
+
+
+class Add(OfList, frozen=True):
     """A recipient whom somebody adds, with the consent that was stated."""
 
     scope: Scope
@@ -106,7 +126,7 @@ def add(tx: Transaction, wish: Add) -> tuple[Added, Sequence[Fact]]:
     return Added(recipient, "updated" if has_changed else "unchanged"), ()
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(OfList, frozen=True):
     """What is to be known of a recipient from now on."""
 
     scope: Scope
@@ -143,7 +163,7 @@ def change(tx: Transaction, wish: Change) -> tuple[Recipient, Sequence[Fact]]:
     return changed, ()
 
 
-class Remove(msgspec.Struct, frozen=True):
+class Remove(OfList, frozen=True):
     """A recipient whom the contractor takes off a list."""
 
     scope: Scope

@@ -14,11 +14,16 @@ from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.recipients import Suppression
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Seed
 from gateway.ports import Fact, Transaction
-from gateway.usecases.mail.bounces import campaign_counted, refused, watch_share
+from gateway.ports.mail.locks import Locking, MailLocks, OfCampaign
+from gateway.usecases.mail.bounces import refused
 from gateway.usecases.mail.campaigns import decode_content
+from gateway.usecases.mail.watching import campaign_counted, watch_share
 
 AT_ONCE = 500
 """Rows that one unit touches at most."""
+
+MOST_CLAIMS = 20
+"""Lanes of campaigns that one unit takes letters of: calls wait behind it."""
 
 IDS_A_RESULT = 2
 """So many ids a result may need: one for the log of bounces, one for a suppression."""
@@ -34,10 +39,14 @@ class Wish(msgspec.Struct, frozen=True):
     campaign: int
     lane: str
     limit: int
+    of_campaign: int = AT_ONCE
+    """Letters of the campaign, of all its wishes together."""
+    size: int = 0
+    """Bytes of one of its letters; 0: that does not count."""
 
 
-class Round(msgspec.Struct, frozen=True):
-    """What came of letters, and the wish for more; each at most :data:`AT_ONCE`."""
+class Round(Locking, frozen=True):
+    """What came of letters, and the wishes for more; each at most :data:`AT_ONCE`."""
 
     owner: int
     """The start of the process that sends."""
@@ -48,6 +57,22 @@ class Round(msgspec.Struct, frozen=True):
     wishes: tuple[Wish, ...] = ()
     limit: int = AT_ONCE
     """Letters of all wishes together, the first ones first."""
+    bytes: int = 0
+    """The same in bytes."""
+
+    @property
+    def locks(self) -> MailLocks:
+        """Campaigns are locked before their mails; who fails may be struck out."""
+        failed = {result.campaign for result in self.results if result.state == "failed"}
+        others = {result.campaign for result in self.results} - failed
+        return MailLocks(campaigns=tuple(others), struck=tuple(failed))
+
+    @property
+    def once(self) -> bool:
+        """Whether it must not run again where its COMMIT may have arrived: it would hand out other
+        letters, and nobody would ever hear of the first ones.
+        """
+        return bool(self.wishes)
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -65,17 +90,32 @@ class Given(msgspec.Struct, frozen=True):
 def exchange(tx: Transaction, job: Round) -> tuple[Given, Sequence[Fact]]:
     """Keep what came of letters, then hand out more."""
     suppressions, paused, facts = _settle(tx, job)
-    letters: list[Letter] = []
-    dry: list[tuple[int, str]] = []
     stopped = {campaign.id for campaign in paused}
-    for wish in job.wishes:
-        most = min(wish.limit, job.limit - len(letters))
-        if most <= 0 or wish.campaign in stopped:
+    wishes = [wish for wish in job.wishes if wish.campaign not in stopped]
+    lanes = [(wish.campaign, wish.lane) for wish in wishes]
+    due = tx.campaigns.waiting.due(EVERYBODY, lanes, job.now)
+    letters: list[Letter] = []
+    of_campaign, size, claims = Counter[int](), 0, 0
+    dry = [lane for lane in lanes if lane not in due]
+    for wish in wishes:
+        if (wish.campaign, wish.lane) not in due or claims == MOST_CLAIMS:
             continue
+        most = min(
+            wish.limit,
+            job.limit - len(letters),
+            wish.of_campaign - of_campaign[wish.campaign],
+        )
+        if wish.size:
+            most = min(most, (job.bytes - size) // wish.size)
+        if most <= 0:
+            continue
+        claims += 1
         some = tx.campaigns.sends.claim(
             EVERYBODY, wish.campaign, wish.lane, job.now, most, job.owner
         )
         letters += some
+        of_campaign[wish.campaign] += len(some)
+        size += len(some) * wish.size
         if len(some) < most:
             dry.append((wish.campaign, wish.lane))
     return Given(tuple(letters), tuple(dry), suppressions, paused), facts
@@ -90,15 +130,17 @@ def _settle(
     if not job.results:
         return (), (), facts
     draw = job.seed.draw()
-    by_campaign: dict[int, list[Result]] = {}
-    for result in job.results:
-        by_campaign.setdefault(result.campaign, []).append(result)
     # Campaigns are locked before their mails, as by whoever takes a report in.
-    campaigns = {id_: tx.campaigns.find(EVERYBODY, id_) for id_ in sorted(by_campaign)}
-    changed = tx.campaigns.sends.settle(EVERYBODY, job.results, job.owner)
+    campaigns = {
+        id_: tx.campaigns.find(EVERYBODY, id_)
+        for id_ in sorted({result.campaign for result in job.results})
+    }
+    given = {(result.campaign, result.recipient): result for result in job.results}
+    # What the store did not take is told by another process, or was told before.
+    by_campaign: dict[int, list[Result]] = {}
+    for key in sorted(tx.campaigns.sends.settle(EVERYBODY, job.results, job.owner)):
+        by_campaign.setdefault(key[0], []).append(given[key])
     for id_, results in sorted(by_campaign.items()):
-        if not changed.get(id_):
-            continue  # all of it was kept before
         tried = sum(result.tried for result in results)
         if tried:
             tx.campaigns.figures.add(EVERYBODY, id_, {"tries": tried})
@@ -185,14 +227,14 @@ class Message(msgspec.Struct, frozen=True):
 
 def message(tx: Transaction, campaign: int) -> tuple[Message | None, Sequence[Fact]]:
     """What a campaign says; ``None`` where that is not kept."""
-    found = tx.campaigns.find(EVERYBODY, campaign)
+    found = tx.campaigns.find(EVERYBODY, campaign, lock=False)
     kept = tx.campaigns.content(EVERYBODY, campaign)
     if found is None or kept is None:
         return None, ()
     return Message(found, decode_content(kept[0]), tuple(kept[1])), ()
 
 
-class Links(msgspec.Struct, frozen=True):
+class Links(OfCampaign, frozen=True):
     """Where the counted links of a campaign lead to, in their order."""
 
     campaign: int
@@ -212,7 +254,7 @@ def keep_links(tx: Transaction, links: Links) -> tuple[None, Sequence[Fact]]:
     return None, ()
 
 
-class Fault(msgspec.Struct, frozen=True):
+class Fault(OfCampaign, frozen=True):
     """A campaign whose mails cannot be made."""
 
     campaign: int

@@ -13,8 +13,8 @@ from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.mail.signups import (
     CONFIRM_SECONDS,
     HOUR_SECONDS,
-    MOST_BY_MAIL,
     MOST_OF_ADDRESS,
+    MOST_OF_LIST,
     MOST_OF_NETWORK,
     WINDOW_SECONDS,
     Asked,
@@ -24,11 +24,12 @@ from gateway.domain.mail.signups import (
     is_confirmable,
     network_of,
 )
-from gateway.domain.mail.tokens import Keys, Named, hash_of, opened, sealed
+from gateway.domain.mail.tokens import Keys, Named, hash_of, sealed
 from gateway.domain.values import EVERYBODY, SECOND, Draw, Seed, moment
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
 from gateway.ports.mail.lists import Signup
+from gateway.ports.mail.locks import OfList
 from gateway.usecases.mail.lists import consent_of, entry, keep_consent, wholly_stopped
 from gateway.usecases.mail.stops import NEVER_ASKED
 
@@ -50,7 +51,7 @@ class Ask(msgspec.Struct, frozen=True):
     mail servers pass them on: see :func:`mailbox_of`."""
     how: Way
     evidence: str
-    """What shows it: the form's address and the time, or the mail's Message-ID."""
+    """What shows it: the address of the form, or the mail's Message-ID."""
     now: int
     seed: Seed
     """With two ids."""
@@ -110,35 +111,30 @@ def ask(tx: Transaction, wish: Ask) -> tuple[Asked, Sequence[Fact]]:
     return "asked" if known is None else "already", ()
 
 
-class Look(msgspec.Struct, frozen=True):
-    """Somebody opens the page that a confirmation leads to; scanners do so, too."""
-
-    list: str
-    token: str
-    now: int
-    keys: Keys
-
-
-def look(tx: Transaction, wish: Look) -> tuple[Signup, Sequence[Fact]]:
-    """The sign-up that a token names; nothing is changed.
+def confirmable(signup: Signup | None, list_: str, now: int) -> Signup:
+    """A sign-up for a list that can be confirmed, or was.
 
     Raises:
         Refused: there is none, or it was asked for too long ago (CODE_EXPIRED).
     """
-    return _signup(tx, wish.list, wish.token, wish.now, wish.keys), ()
+    if signup is None or signup.list != list_ or signup.state == "dropped":
+        raise Refused(Refusal.NOT_FOUND)
+    if signup.state == "waiting" and not is_confirmable(signup.at, now):
+        raise Refused(Refusal.CODE_EXPIRED)
+    return signup
 
 
-class Confirm(msgspec.Struct, frozen=True):
+class Confirm(OfList, frozen=True):
     """Somebody presses the button on that page."""
 
     list: str
-    token: str
+    signup: int
+    """What the token of the confirmation names."""
     evidence: str
-    """What shows it: the page and from where it was pressed."""
+    """What shows it: the page where it was pressed."""
     now: int
     seed: Seed
     """With two ids."""
-    keys: Keys
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -157,9 +153,10 @@ def confirm(tx: Transaction, wish: Confirm) -> tuple[Confirmed, Sequence[Fact]]:
     of a topic, and of other lists, stay. A second time nothing happens.
 
     Raises:
-        Refused: as :func:`look` says.
+        Refused: as :func:`confirmable` says.
     """
-    signup = _signup(tx, wish.list, wish.token, wish.now, wish.keys)
+    found = tx.mail.entrance.signups.find(EVERYBODY, wish.signup)
+    signup = confirmable(found, wish.list, wish.now)
     mail_list = tx.entities.find(EVERYBODY, MailList, signup.list)
     if mail_list is None:
         raise Refused(Refusal.NOT_FOUND)
@@ -198,14 +195,16 @@ def mailbox_of(list_: str, keys: Keys) -> str:
 def _limited(tx: Transaction, wish: Ask, hash_: bytes) -> Asked | None:
     """Whether there were too many of its kind already."""
     count = tx.mail.entrance.signups.count
-    since = wish.now - WINDOW_SECONDS * SECOND
-    of_address, of_network = count(EVERYBODY, hash_, wish.network, since)
-    if of_address >= MOST_OF_ADDRESS:
+    of_day, of_hour = (wish.now - each * SECOND for each in (WINDOW_SECONDS, HOUR_SECONDS))
+    if count(EVERYBODY, "hash", hash_, of_day) >= MOST_OF_ADDRESS:
         return "limited_address"
-    if wish.how == "form":
-        return "limited_network" if of_network >= MOST_OF_NETWORK else None
-    _, of_list = count(EVERYBODY, hash_, wish.network, wish.now - HOUR_SECONDS * SECOND)
-    return "limited_list" if of_list >= MOST_BY_MAIL else None
+    if wish.how == "empty_mail":
+        of_list = count(EVERYBODY, "network", wish.network, of_hour)
+    elif count(EVERYBODY, "network", wish.network, of_day) >= MOST_OF_NETWORK:
+        return "limited_network"
+    else:
+        of_list = count(EVERYBODY, "form", wish.list, of_hour)
+    return "limited_list" if of_list >= MOST_OF_LIST else None
 
 
 def _open_list(tx: Transaction, list_: str, how: Way) -> MailList:
@@ -254,15 +253,6 @@ def _mail(
             origin="signup",
         ),
     )
-
-
-def _signup(tx: Transaction, list_: str, token: str, now: int, keys: Keys) -> Signup:
-    signup = tx.mail.entrance.signups.find(EVERYBODY, opened(token, keys.signup).recipient)
-    if signup is None or signup.list != list_ or signup.state == "dropped":
-        raise Refused(Refusal.NOT_FOUND)
-    if signup.state == "waiting" and not is_confirmable(signup.at, now):
-        raise Refused(Refusal.CODE_EXPIRED)
-    return signup
 
 
 def _evidence(signup: Signup, wish: Confirm) -> str:

@@ -117,6 +117,46 @@ def may_send(tx: Transaction, mail_list: MailList, now: int) -> None:
         raise Refused(Refusal.MAIL_UNALIGNED, detail)
 
 
+class Stands(msgspec.Struct, frozen=True):
+    """Whether a list may send, and why."""
+
+    confirmed_at: int
+    """When a person confirmed that the law is kept; 0: nobody did."""
+    check: MailCheck | None
+    """The last check of its domains."""
+    is_checked: bool
+    """Whether that counts: it is no more than a week old, and of the domains as they are."""
+
+    @property
+    def until(self) -> int:
+        """How long the check is good for at most; 0 where it counts no more."""
+        return self.check.at + CHECK_DAYS * _DAY if self.check and self.is_checked else 0
+
+    @property
+    def domains(self) -> bool:
+        """Whether its domains let it send, or a person answers for them."""
+        check = self.check
+        return (
+            self.is_checked and check is not None and (check.aligned or bool(check.overridden_by))
+        )
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a campaign may be scheduled."""
+        return self.domains and bool(self.confirmed_at)
+
+
+def stands(tx: Transaction, mail_list: MailList, now: int) -> Stands:
+    """Whether a list may send now, as :func:`may_send` sees it, for people."""
+    confirmation = tx.campaigns.standing.confirmation(EVERYBODY, mail_list.id)
+    check = tx.campaigns.standing.check(EVERYBODY, mail_list.id)
+    try:
+        is_checked = bool(_fresh(tx, mail_list, now))
+    except Refused:
+        is_checked = False
+    return Stands(confirmation.at if confirmation else 0, check, is_checked)
+
+
 def _fresh(tx: Transaction, mail_list: MailList, now: int) -> MailCheck:
     check = tx.campaigns.standing.check(EVERYBODY, mail_list.id)
     if check is None or check.at < now - CHECK_DAYS * _DAY:

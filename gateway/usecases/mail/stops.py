@@ -14,6 +14,7 @@ from gateway.domain.mail.tokens import Keys, hash_of
 from gateway.domain.values import EVERYBODY, Scope, Seed, micros
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction
+from gateway.ports.mail.locks import Locking, MailLocks
 from gateway.usecases.mail.lists import list_of
 
 STOP = "stop"
@@ -27,7 +28,7 @@ NEVER_ASKED: frozenset[Source] = frozenset({"complaint", "deletion"})
 _MOST_YEARS = 100
 
 
-class Stop(msgspec.Struct, frozen=True):
+class Stop(Locking, frozen=True):
     """Somebody wants no more mail. Who: a recipient by id, or the sign-up that a single mail was
     about (from a token that was opened), else an address on a list.
     """
@@ -51,6 +52,13 @@ class Stop(msgspec.Struct, frozen=True):
     """From when on they may be mailed again, see :func:`end_of_day`."""
     actor: str = ""
     """Who entered it, where somebody of ours or of the contractor did: that is audited."""
+
+    @property
+    def locks(self) -> MailLocks:
+        """The advertiser whose mail is stopped."""
+        if self.recipient:
+            return MailLocks(ids=(self.recipient,))
+        return MailLocks(lists=(self.list,))
 
 
 class Stopped(msgspec.Struct, frozen=True):

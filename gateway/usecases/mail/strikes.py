@@ -15,6 +15,7 @@ from gateway.domain.mail.returns.bounces import COUNTS
 from gateway.domain.mail.returns.strikes import MOST, struck
 from gateway.domain.values import EVERYBODY, SECOND, Draw, first_id, nth_id
 from gateway.ports import Transaction
+from gateway.ports.mail.campaigns import Send
 
 _SETTLE = SETTLE_SECONDS * SECOND
 
@@ -34,14 +35,15 @@ def strike(
     """
     if not whom:
         return ()
-    known = tx.mail.recipients.get(EVERYBODY, whom)
-    changed = []
-    for id_, before in sorted(known.items()):
-        after = struck(before, campaign.id, at, is_hard=id_ in hard)
-        if after.state == "removed" != before.state:
-            after = _judged(tx, before, after, at, is_hard=id_ in hard)
-        if after != before:
-            changed.append(after)
+    known = sorted(tx.mail.recipients.get(EVERYBODY, whom).items())
+    after = {id_: struck(one, campaign.id, at, is_hard=id_ in hard) for id_, one in known}
+    third = [id_ for id_, one in known if after[id_].state == "removed" != one.state]
+    last = tx.campaigns.bounces.last(EVERYBODY, campaign.list, third)
+    for id_, before in known:
+        if id_ in third:
+            row = _row(last.get(id_, ()), at)
+            after[id_] = _judged(row, before, after[id_], is_hard=id_ in hard)
+    changed = [after[id_] for id_, before in known if after[id_] != before]
     if changed:
         tx.mail.recipients.save(EVERYBODY, changed, at)
     out = [each for each in changed if each.state == "removed"]
@@ -51,15 +53,19 @@ def strike(
     return suppressions
 
 
-def let_go(tx: Transaction, list_: str, now: int, limit: int) -> int:
-    """Let recipients of a list be mailed again who were paused for as long as bounces come, at most
-    ``limit``; of whom it was open whether their strikes are in a row, it is decided. How many.
+def let_go(tx: Transaction, campaign: Campaign, now: int, limit: int) -> int:
+    """Let recipients of a campaign's list be mailed again who were paused for as long as bounces
+    come, at most ``limit``; of whom it was open whether their strikes are in a row, it is decided.
+    How many.
 
     Each by their own time: a report may come long after its campaign is settled, and a campaign
     may hang for a single mail in doubt.
     """
-    some = tx.campaigns.standing.paused(EVERYBODY, list_, now - _SETTLE, limit)
-    after = [_let_go(tx, each, now) for each in some]
+    tx.mail.sizes.lock(EVERYBODY, (campaign.advertiser,))  # as all do, before any recipient
+    some = tx.campaigns.standing.paused(EVERYBODY, campaign.list, now - _SETTLE, limit)
+    third = [each.id for each in some if each.strikes >= MOST]
+    last = tx.campaigns.bounces.last(EVERYBODY, campaign.list, third)
+    after = [_let_go(each, last.get(each.id, ()), now) for each in some]
     if after:
         tx.mail.recipients.save(EVERYBODY, after, now)
     # These ids only tell the time: they need not differ from others'.
@@ -74,35 +80,32 @@ def let_go(tx: Transaction, list_: str, now: int, limit: int) -> int:
     return len(after)
 
 
-def _let_go(tx: Transaction, recipient: Recipient, now: int) -> Recipient:
+def _let_go(recipient: Recipient, last: Sequence[Send], now: int) -> Recipient:
     if recipient.strikes < MOST:
         return _replace(recipient, state="active")
-    row, _ = _row(tx, recipient, now)
+    row, _ = _row(last, now)
     if row >= MOST:
         return _replace(recipient, state="removed")
     return _replace(recipient, state="active", strikes=max(1, row))
 
 
 def _judged(
-    tx: Transaction, before: Recipient, after: Recipient, at: int, *, is_hard: bool
+    row: tuple[int, bool], before: Recipient, after: Recipient, *, is_hard: bool
 ) -> Recipient:
-    """What becomes of a recipient with the third strike."""
-    row, is_open = _row(tx, before, at)
-    if row < MOST:
+    """What becomes of a recipient with the third strike, who has :func:`_row`."""
+    length, is_open = row
+    if length < MOST:
         state = "paused" if is_hard else before.state
-        return _replace(after, state=state, strikes=max(1, row))
+        return _replace(after, state=state, strikes=max(1, length))
     return _replace(after, state="paused") if is_open else after
 
 
-def _row(tx: Transaction, recipient: Recipient, at: int) -> tuple[int, bool]:
+def _row(last: Sequence[Send], at: int) -> tuple[int, bool]:
     """How many of a recipient's last mails failed in a row, at most :data:`MOST`; and whether it
     is open yet that one between them arrived.
     """
-    sends = tx.campaigns.lookups.of(EVERYBODY, recipient.advertiser, recipient.id)
     row, is_open = 0, False
-    for send in sorted(sends, key=lambda each: each.at, reverse=True):
-        if send.state not in ("sent", "failed"):
-            continue
+    for send in sorted(last, key=lambda each: each.at, reverse=True):
         if send.bounce_class in COUNTS:
             row += 1
             if row == MOST:
@@ -111,7 +114,7 @@ def _row(tx: Transaction, recipient: Recipient, at: int) -> tuple[int, bool]:
             if send.at + _SETTLE <= at:
                 return row, False
             is_open = is_open or row > 0
-    return MOST, is_open  # the retention of the first one is over: it was counted when it came
+    return MOST, is_open  # the first one lies too far back: it was counted when it came
 
 
 def _struck_out(recipient: Recipient, at: int, id_: int) -> Suppression:

@@ -279,16 +279,17 @@ def test_a_client_that_reads_nothing_is_not_read_from_for_ever() -> None:
 
 @pytest.mark.parametrize("reason", Refusal)
 def test_a_refusal_is_a_problem_document(reason: Refusal) -> None:
-    """Each reason has its status, is named in the document, and is counted."""
+    """Each reason has its status, is named in the document, in UTF-8, and is counted."""
 
     async def refuse(request: Request) -> Answer:
-        raise Refused(reason, "look there")
+        raise Refused(reason, "look there: 広告主")
 
     async def test(up: Edge) -> None:
         [answer] = await up.ask(message(b"", CLOSE))
         assert answer.status == STATUS_OF[reason]
         assert answer.problem["reason"] == reason
-        assert answer.problem["detail"] == "look there"
+        assert answer.problem["detail"] == "look there: 広告主"
+        assert "広告主".encode() in answer.body
         assert up.recorder.refusals == [("carrier", "hook", reason)]
         assert up.recorder.webhooks == [("carrier", "hook", STATUS_OF[reason])]
         assert up.recorder.logged == []

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 
+import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +116,25 @@ async def house(limits: Limits | None = None) -> AsyncIterator[House]:
 
 
 @on_a_loop
+async def test_a_port_that_is_taken_is_named() -> None:
+    """With what to look at, and without numbers of errors."""
+    async with house() as at:
+        port = at.inbound.port
+        other = Inbound(
+            ("127.0.0.1", port),
+            at.desk,
+            hostname="in.example",
+            observer=at.observer,
+            clock=lambda: 7,
+            log=structlog.get_logger("test"),
+        )
+        with pytest.raises(OSError, match="cannot listen") as caught:
+            await other.start()
+    said = f"cannot listen on 127.0.0.1:{port}: Address already in use; see listen in "
+    assert str(caught.value) == f"{said}[smtp_in]"
+
+
+@on_a_loop
 async def test_a_mail_is_taken_as_it_came() -> None:
     """With its envelope, its dots taken back, and the next one over the same connection."""
     async with house() as at, at.talk() as talk:
@@ -177,6 +197,7 @@ async def test_what_cannot_be_kept_now_is_put_off() -> None:
         for fault, code in (
             (Transient(Trouble.STORE_DOWN), "451 4.3.0"),
             (Refused(Refusal.NOT_A_REPORT), "554 5.6.0"),
+            (Refused(Refusal.TOO_SOON), "451 4.7.1"),
             (RuntimeError("a@b.example"), "451 4.3.0"),
         ):
             at.desk.fault = fault
@@ -184,7 +205,7 @@ async def test_what_cannot_be_kept_now_is_put_off() -> None:
             told = await talk.say(b"x\r\n.\r\n")
             assert told.startswith(code)
             assert "b.example" not in told
-    assert at.reasons == ["not_a_report"]
+    assert at.reasons == ["not_a_report", "too_soon"]
 
 
 @on_a_loop
@@ -293,7 +314,7 @@ async def test_memory_is_bounded_over_all_sessions() -> None:
 
 
 @on_a_loop
-async def test_connections_are_counted_by_whose_they_are() -> None:
+async def test_r084_connections_are_counted_by_whose_they_are() -> None:
     """One more than may be is told so, and the next one has its place when another goes."""
     async with house(Limits(connections_of_one=2)) as at:
         async with at.talk() as one, at.talk() as two, at.talk() as three:

@@ -1,6 +1,7 @@
 """CSS in the elements, links and openings counted, and templates that stay templates."""
 
 import html as entities
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.smtp.composing.inliner import CPU_SECONDS_TO_LOOK, CPU_SECONDS_TO_SEND
 from adapters.smtp.composing.inlining import OPENED, Links, counted_text, inlined
 from gateway.domain.mail.message.templates import Slot, Template, compile_template, walk
 from gateway.errors import Refusal, Refused
@@ -217,3 +219,16 @@ def test_a_picture_counts_openings_of_those_who_have_one() -> None:
     picture = '<img src="https://gw/o?a&amp;b" width="1" height="1" alt=""></body>'
     assert picture in made.fill({OPENED: "https://gw/o?a&b"}, entities.escape)
     assert "<img" not in made.fill({OPENED: ""}, entities.escape)
+
+
+def test_a_style_gets_as_much_of_a_processor_as_it_is_given() -> None:
+    """Rules for everything would take minutes: who looks at a draft is told sooner."""
+    rules = "".join(f"div :not(.a{number}) ~ p{{color:red}}" for number in range(20_000))
+    template = compile_template(f"<style>{rules}</style><div>{'<p>x</p>' * 3_000}</div>", "html")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(Refused) as refused:
+        inlined(template, cpu_seconds=1)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert refused.value.reason is Refusal.TEMPLATE_INVALID
+    taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert taken < 2 * CPU_SECONDS_TO_LOOK < CPU_SECONDS_TO_SEND

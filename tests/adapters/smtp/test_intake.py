@@ -6,17 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from adapters.smtp.receiving import intake as intake_module
 from adapters.smtp.receiving.door import Mail
 from adapters.smtp.receiving.intake import Intake
-from adapters.smtp.receiving.wishes import wish_of
 from adapters.storage.store import SqlStore
 from gateway.domain.mail.campaigns import Result
 from gateway.domain.mail.tokens import TRIAL, Named, sealed, stop_address, verp
-from gateway.domain.values import EVERYBODY, Counted, Seed
+from gateway.domain.values import EVERYBODY, Counted
 from gateway.errors import Refusal, Refused, Transient
 from tests.support.browser import Counting
 from tests.support.mail_lists import CLUB, DAY, HOUR, KEYS, NEWS, NOON, MailDesk
@@ -148,9 +145,6 @@ async def room(engine: Engine) -> AsyncIterator[Room]:
         tx.campaigns.sends.claim(EVERYBODY, CAMPAIGN, "other", NOON, 10, 1)
         tx.campaigns.sends.settle(EVERYBODY, [Result(CAMPAIGN, recipient, "sent", NOON)])
 
-    def seed(now: int, ids: int) -> Seed:
-        return desk.seed(ids)
-
     with ThreadPoolExecutor(1) as executor:
         async with engine.store(observer, limits=PATIENT) as store:
             intake = Intake(
@@ -159,7 +153,7 @@ async def room(engine: Engine) -> AsyncIterator[Room]:
                 recall=noted,
                 domain=DOMAIN,
                 domains=lambda: {NEWS.bounce_domain},
-                seed=seed,
+                seed=desk.seed,
                 observer=observer,
                 executor=executor,
             )
@@ -347,40 +341,6 @@ async def test_the_addresses_of_a_trial_concern_nobody(sqlite: Engine) -> None:
     assert at.count("mail_suppressions") == at.count("mail_bounces") == 0
 
 
-@pytest.mark.parametrize(
-    ("subject", "text"),
-    [
-        ("配信停止", ""),
-        ("=?ISO-2022-JP?B?GyRCR1s/LkRkO18bKEI=?=", ""),
-        ("メルマガの配信を停止してください", ""),
-        ("", "\n\n配信停止希望\n\n> 今月のセール"),
-        ("Unsubscribe", ""),
-        ("Re: sale", "please unsubscribe me"),
-        ("ＳＴＯＰ", ""),
-        ("停止", "x" * 5000),
-        ("", "退会します"),
-    ],
-)
-def test_a_wish_to_stop_is_understood(subject: str, text: str) -> None:
-    """In the subject, or in the first line that is written."""
-    assert wish_of(note(text, Subject=subject), WHO).want == "stop"
-
-
-@pytest.mark.parametrize(
-    ("subject", "text", "want"),
-    [
-        ("", "", "signup"),
-        ("登録", "", "signup"),
-        ("空メール", "-- \niPhoneから送信", "signup"),
-        ("Re: sale", "> 配信停止はこちら", "signup"),
-        ("question", "Dear shop,\n" + "when do you open? " * 100, "other"),
-    ],
-)
-def test_a_quoted_sentence_is_no_wish(subject: str, text: str, want: str) -> None:
-    """Nor is a letter an empty mail."""
-    assert wish_of(note(text, Subject=subject), WHO).want == want
-
-
 @on_a_loop
 async def test_a_mail_to_the_list_stops_its_sender(engine: Engine) -> None:
     """Of the list it was written to, in whatever way its address is written."""
@@ -389,6 +349,39 @@ async def test_a_mail_to_the_list_stops_its_sender(engine: Engine) -> None:
         await at.take(f"{NEWS.id}@{DOMAIN}", note(Subject="stop", From=WHO.upper()))
         assert [each.list for each in at.noted.suppressions] == [CLUB.id, NEWS.id]
     assert {each.list for each in at.desk.stops(WHO)} == {CLUB.id, NEWS.id}
+
+
+@on_a_loop
+async def test_stops_of_nobody_are_kept_so_often(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a row for good, and any sender can be forged: who delivers more has to come again.
+    Whoever is on a list is heard all the same.
+    """
+    monkeypatch.setattr(intake_module, "MOST_STRANGE_STOPS", 2)
+    monkeypatch.setattr(intake_module, "MOST_STRANGE_STOPS_OF_LIST", 4)
+    sent = 0
+
+    async def stop(at: Room, peer: str, who: str = "", when: int = NOON) -> None:
+        nonlocal sent
+        sent += 1
+        raw = note(Subject="stop", From=who or f"victim{sent}@b.example.com")
+        await at.take(f"{NEWS.id}@{DOMAIN}", raw, at=when, peer=peer)
+
+    async with room(sqlite) as at:
+        for peer in ("8.8.8.8", "8.8.8.9", "9.9.9.9", "10.0.0.1"):
+            await stop(at, peer)
+        for peer in ("8.8.8.10", "10.0.0.1", "7.7.7.7"):
+            with pytest.raises(Refused, match="too_soon"):
+                await stop(at, peer)
+        assert at.count("mail_suppressions") == 4
+        await stop(at, "8.8.8.8", WHO)
+        await stop(at, "8.8.8.8", when=NOON + HOUR)
+        assert at.count("mail_suppressions") == 6
+        monkeypatch.setattr(intake_module, "MOST_STOPS", 1)
+        with pytest.raises(Refused, match="too_soon"):
+            await stop(at, "8.8.8.8", WHO)
+        assert at.reasons == []
 
 
 # --- sign-ups by mail ---
@@ -494,13 +487,3 @@ async def test_without_the_store_a_mail_is_not_ours(
             with pytest.raises(Transient):
                 await at.take(to, raw)
     assert at.noted.suppressions == []
-
-
-@given(st.binary(max_size=2_000) | st.text(max_size=500).map(str.encode), st.text(max_size=20))
-def test_no_mail_breaks_the_reading_of_wishes(raw: bytes, sender: str) -> None:
-    """Whatever is in it; an address that is found is one line of visible characters."""
-    for mail in (raw, b"From: " + raw, b"From: a@b.example\r\nSubject: " + raw):
-        wish = wish_of(mail, sender)
-        assert wish.sender.count("@") in (0, 1)
-        assert not any(c in "\r\n\0 <>" for c in wish.sender)
-        assert wish.message_id.isprintable()

@@ -5,7 +5,7 @@ import email.header
 import email.policy
 import re
 from email.message import EmailMessage, MIMEPart
-from email.utils import parseaddr
+from email.utils import parseaddr, parsedate_to_datetime
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.smtp.composing import charsets
-from adapters.smtp.composing.mime import Compiled, Identity, Letter, compile_content
+from adapters.smtp.composing.mime import Compiled, Identity, Letter, compile_content, date_of
 from gateway.domain.mail.message.content import Attachment, Charset, Content
 from gateway.domain.mail.message.display import Display
 from gateway.errors import Refusal, Refused
@@ -133,6 +133,13 @@ def test_a_text_alone_is_no_multipart() -> None:
 def test_a_mail_is_the_same_each_time() -> None:
     """A retry sends the same bytes."""
     assert composed(CONTENT) == composed(CONTENT)
+
+
+def test_a_mail_is_dated_on_the_clocks_of_japan() -> None:
+    """As the RFC writes it: programs that show the header as it is show the hour that was."""
+    written = date_of(1_793_674_800)
+    assert written == "Tue, 03 Nov 2026 12:00:00 +0900"
+    assert parsedate_to_datetime(written).timestamp() == 1_793_674_800
 
 
 def test_links_and_openings_are_counted_by_the_letters_own_addresses() -> None:

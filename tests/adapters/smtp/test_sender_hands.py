@@ -2,19 +2,23 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 
 from adapters.smtp.sending.guard import Guard
+from adapters.smtp.sending.hands import MOST_BYTES, Hands
 from adapters.smtp.sending.recall import Recall
-from adapters.smtp.sending.sender import MOST_BYTES, Process, Sender
+from adapters.smtp.sending.sender import Process, Sender
 from gateway.domain.mail.campaigns import Campaign, Letter
+from gateway.domain.mail.lanes import Lane
 from gateway.domain.mail.lists import MailList
+from gateway.domain.mail.pace import Pacer
 from gateway.domain.values import SECOND
 from gateway.errors import Transient, Trouble
-from gateway.usecases.mail.sending import Given, Lost, Round
+from gateway.usecases.mail.sending import Given, Lost, Round, exchange
 from tests.support.stores import PATIENCE
 
 NOW = 1_795_057_200 * SECOND  # 12:00 in Tokyo
@@ -43,12 +47,14 @@ class Jobs:
 
 
 class Store:
-    """Has letters without end; ``troubles`` come first."""
+    """Has letters of some lanes without end; ``troubles`` come first."""
 
-    def __init__(self, *troubles: Trouble) -> None:
+    def __init__(self, *troubles: Trouble, lanes: Sequence[str] = get_args(Lane)) -> None:
+        self.lanes = lanes
         self.troubles = list(troubles)
         self.jobs: list[Round | Lost] = []
-        self.ids = 0
+        self.given: Counter[int] = Counter()
+        self.campaigns = self.sends = self.waiting = self
 
     async def run(self, use_case: object, job: Round | Lost, lane: object) -> Any:
         self.jobs.append(job)
@@ -56,13 +62,23 @@ class Store:
             return 0
         if self.troubles and job.wishes:
             raise Transient(self.troubles.pop(0))
-        letters: list[Letter] = []
-        for wish in job.wishes:
-            for _ in range(min(wish.limit, job.limit - len(letters))):
-                self.ids += 1
-                some = (wish.campaign, self.ids, "r@example.com", b"h" * 16, wish.lane, "{}", 0, 0)
-                letters.append(Letter(*some))
-        return Given(tuple(letters))
+        if job.results:  # at the end all of it goes back
+            return Given()
+        given, _ = exchange(cast(Any, self), job)
+        return given
+
+    def due(self, scope: object, lanes: Sequence[tuple[int, str]], now: int) -> Any:
+        return {lane for lane in lanes if lane[1] in self.lanes}
+
+    def claim(
+        self, scope: object, campaign: int, lane: str, now: int, limit: int, owner: int
+    ) -> list[Letter]:
+        first = self.given.total()
+        self.given[campaign] += limit
+        return [
+            Letter(campaign, first + n, "r@example.com", b"h" * 16, lane, "{}", 0, 0)
+            for n in range(limit)
+        ]
 
 
 class World:
@@ -104,14 +120,22 @@ class World:
 
     def bytes_of(self, campaign: int) -> int:
         """How much of a campaign was handed out."""
-        count = sum(
-            wish.limit
-            for job in self.store.jobs
-            if isinstance(job, Round)
-            for wish in job.wishes
-            if wish.campaign == campaign
-        )
-        return count * SIZES[campaign]
+        return self.store.given[campaign] * SIZES[campaign]
+
+
+def test_as_much_is_held_as_goes_in_a_moment() -> None:
+    """What was on the wire counts; what went back unsent does not. Slow relays keep the least."""
+    now = 0.0
+    hands = Hands(Pacer(), lambda _: 1_000, lambda: now, least=40)
+    letter = Letter(SMALL, 1, "r@example.com", b"h" * 16, "other", "{}", 0, 0)
+    for went, room in ((True, 500), (False, 40), (True, 500)):
+        for _ in range(1_000):
+            hands.took(letter)
+            hands.let_go(letter, went=went)
+        now += 0.5
+        hands.measure()
+        assert hands.room(answers=True) == room
+    assert hands.room(answers=False) == 2
 
 
 @pytest.mark.parametrize("campaigns", [(LARGE,), (LARGE, SMALL)])
@@ -152,3 +176,36 @@ def test_lost_letters_are_looked_for_only_where_some_can_be(trouble: Trouble, lo
             assert any(isinstance(job, Lost) for job in world.store.jobs) is looks
 
     asyncio.run(scenario())
+
+
+def test_the_first_letters_are_of_whatever_lane_has_some() -> None:
+    """Before it is known how large a campaign's letters are, few of it are asked for; and of many
+    campaigns each has its few at once, though none but their last lane has any.
+    """
+
+    async def scenario() -> None:
+        world = World(Store(lanes=("yahoo_jp",)), *range(3, 13))
+        SIZES.update(dict.fromkeys(range(3, 13), 1_000))
+        async with world.sender:
+            await world.until(1)
+            assert [world.store.given[id_] for id_ in range(3, 5)] == [8, 8]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [(0, 3 * 8), (8 * 1024 * 1024, 8), (MOST_BYTES + 1, 1), (1_000, 400)],
+    ids=["unknown", "large", "larger than all", "small"],
+)
+def test_letters_of_many_campaigns_are_few_together(size: int, most: int) -> None:
+    """In one claim and with what is in hand: so many bytes at most, but one letter at least."""
+    store, hands = Store(), Hands(Pacer(), lambda _: size, lambda: 0.0, least=400)
+    for wanted in (most, 0):
+        asked = hands.wishes((1, 2, 3), NOW, answers=True)
+        job = Round(7, NOW, cast(Any, None), (), asked, 400, hands.bytes(asked))
+        given, _ = exchange(cast(Any, store), job)
+        assert len(given.letters) == wanted
+        hands.heard(asked, given)
+        for letter in given.letters:
+            hands.took(letter)

@@ -10,6 +10,7 @@ from adapters.http.api.ask import Ask
 from adapters.http.api.audience import Held
 from gateway.domain.mail.addresses import masked_address
 from gateway.domain.mail.campaigns import Campaign
+from gateway.domain.mail.consent import read_moment
 from gateway.domain.mail.importing.csvfile import Layout
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.message.content import Content
@@ -21,6 +22,10 @@ from gateway.usecases.views import written
 
 TAG = "mail"
 
+Halted = Annotated[
+    bool, Meta(description="Whether `gateway stop-sends` holds the advertiser's mails just now.")
+]
+
 LIST: Mapping[str, Any] = {"type": "string", "pattern": "^[a-z0-9-]{1,40}$"}
 """The schema of a path parameter that is a list's id."""
 
@@ -28,6 +33,17 @@ ListId = Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$", description="A mail li
 
 Address = Annotated[
     str, Meta(min_length=1, max_length=400, description="A mail address, as people write it.")
+]
+
+ConsentMoment = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9]{4}[-/.年]",
+        max_length=40,
+        description="When they agreed: a time with its offset from UTC (RFC 3339), or a day of "
+        "Asia/Tokyo.",
+        examples=["2026-11-01", "2026-11-01T09:00:00+09:00"],
+    ),
 ]
 
 RecipientId = Annotated[str, Meta(pattern="^[0-9]{1,18}$", description="A recipient's id.")]
@@ -44,12 +60,12 @@ Values = Annotated[
 class Staging(Protocol):
     """Where files of imports lie until all of their lines are taken in."""
 
-    async def keep(self, imported: int, pieces: AsyncIterator[bytes]) -> str:
-        """Write a file down; its SHA-256.
+    async def keep(self, imported: int, advertiser: str, pieces: AsyncIterator[bytes]) -> str:
+        """Write a file of an advertiser's down; its SHA-256.
 
         Raises:
             Refused: the body is refused while it comes; nothing is kept.
-            Transient: there are too many files already.
+            Transient: there are too many files already, of all or of this one.
         """
 
     async def examine(self, imported: int, mail_list: MailList) -> Layout:
@@ -89,6 +105,8 @@ class Mail(msgspec.Struct, frozen=True):
     """Told of campaigns that a person paused or cancelled, before they are answered."""
     staging: Staging
     compose: Composing
+    halted: Callable[[Any, str], bool]
+    """Whether an advertiser's mails are halted now, for whoever reads beside the writer."""
 
 
 def list_of(ask: Ask[Any, Any], held: Held, id_: str | None = None) -> MailList:
@@ -120,6 +138,19 @@ def shown_attributes(attributes: Mapping[str, str], *, masked: bool) -> dict[str
     if not masked:
         return dict(attributes)
     return {name: f"{value[:1]}***" for name, value in attributes.items()}
+
+
+def consent_instant(text: str) -> int:
+    """The instant of a :data:`ConsentMoment`, read as in files and commands.
+
+    Raises:
+        Refused: it is none.
+    """
+    at = read_moment(text)
+    if at is None:
+        detail = "consent_at: write it like 2026-11-01, or 2026-11-01T09:00:00+09:00"
+        raise Refused(Refusal.CONSENT_INVALID, detail)
+    return at
 
 
 def instant(ask: Ask[Any, Any], at: int) -> str | None:

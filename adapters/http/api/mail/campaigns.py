@@ -7,9 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from adapters.http.api.ask import Ask
-from adapters.http.api.endpoint import ID, AdvertiserId, Body, Endpoint, Listing, Page, Query
+from adapters.http.api.endpoint import ID, AdvertiserId, Body, Endpoint, Listing, Order, Page, Query
 from adapters.http.api.mail.base import (
     TAG,
+    Halted,
     ListId,
     Mail,
     Previewed,
@@ -23,9 +24,11 @@ from adapters.http.api.mail.plans import (
     CampaignView,
     ContentView,
     PlanBody,
+    Warnings,
     campaign_view,
     content_view,
     plan_of,
+    warnings_of,
 )
 from gateway.domain.access import MANAGERS, STAFF
 from gateway.domain.mail.campaigns import Campaign
@@ -55,6 +58,7 @@ _COMPOSED = (
     Refusal.HEADER_INVALID,
     Refusal.CONTENT_GONE,
     Refusal.EXPORT_FORBIDDEN,
+    Refusal.TOO_MANY_PREVIEWS,
 )
 _MOST_BODY = 12_000_000
 """Bytes: attachments of 2 MB are 2.7 MB of base64, and HTML that is too large is told so."""
@@ -65,6 +69,7 @@ class CampaignQuery(Listing, frozen=True):
 
     advertiser: AdvertiserId | None = None
     list: ListId | None = None
+    order: Order = "asc"
 
 
 class PreviewBody(Body, frozen=True):
@@ -91,6 +96,17 @@ class CampaignDetail(msgspec.Struct, frozen=True):
         list[ProblemView],
         Meta(description="What is still to be mended before it can be scheduled."),
     ]
+    halted: Halted
+
+
+class PreviewView(Previewed, frozen=True):
+    """A message as one recipient would get it, and what keeps it from being scheduled."""
+
+    problems: Annotated[
+        list[ProblemView],
+        Meta(description="What `schedule` would refuse of the message as it is written."),
+    ]
+    warnings: Warnings
 
 
 def endpoints(mail: Mail) -> list[Endpoint]:
@@ -104,6 +120,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             list_=query.list,
             after=int(after[0]) if after else 0,
             limit=query.limit + 1,
+            newest_first=query.order == "desc",
         )
         return ask.page(found, lambda each: (each.id,), lambda each: campaign_view(ask, each))
 
@@ -111,9 +128,11 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         campaign = await campaign_of(ask, mail)
         said = await ask.wiring.store.run(message, campaign.id)
         view = campaign_view(ask, campaign)
+        halted = await ask.read(mail.halted, campaign.advertiser)
         if said is None:
-            return CampaignDetail(view, None, [])
-        return CampaignDetail(view, content_view(said.content), await _problems(mail, said))
+            return CampaignDetail(view, None, [], halted)
+        problems = await _problems(mail, said)
+        return CampaignDetail(view, content_view(said.content), problems, halted)
 
     async def made(ask: Ask[Query, CampaignBody]) -> Answer:
         mail_list = list_of(ask, mail.held, ask.body.list)
@@ -133,7 +152,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         wish = desk.Rewrite(ask.scope, ask.access.actor, campaign.id, plan, ask.now)
         return await ask.write(desk.rewrite, wish, lambda made: campaign_view(ask, made))
 
-    async def previewed(ask: Ask[Query, PreviewBody]) -> Previewed:
+    async def previewed(ask: Ask[Query, PreviewBody]) -> PreviewView:
         campaign = await campaign_of(ask, mail)
         mail_list = list_of(ask, mail.held, campaign.list)
         said = await ask.wiring.store.run(message, campaign.id)
@@ -151,13 +170,18 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             if not found or found[0].id != id_:
                 raise Refused(Refusal.UNKNOWN_REFERENCE, "recipient: nobody of that id is there")
             values = attributes_of(found[0].attributes) | values
-        return await mail.compose(said.content, mail_list, values)
+        composed = await mail.compose(said.content, mail_list, values)
+        problems = _shown(await content_checked(said.content, mail_list))
+        fields = {name: getattr(composed, name) for name in composed.__struct_fields__}
+        warnings = warnings_of(campaign, mail_list)
+        return PreviewView(**fields, problems=problems, warnings=warnings)
 
     return [
         Endpoint(
             method="GET",
             path="/mail-campaigns",
-            summary="List mail campaigns, oldest first",
+            summary="List mail campaigns",
+            description="Oldest first, or newest first with `order=desc`.",
             tag=TAG,
             handler=listed,
             query=CampaignQuery,
@@ -210,12 +234,13 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             handler=previewed,
             roles=STAFF,
             body=PreviewBody,
-            answer=Previewed,
+            answer=PreviewView,
             segments={"id": ID},
             refusals=_COMPOSED,
             description="Links are shown as they were written, and the link to stop leads nowhere. "
             "It is refused where this recipient's mail could not be made, and for a recipient of a "
-            "postpaid list (rule R83): give `values` there.",
+            "postpaid list (rule R83): give `values` there. What the law wants shown may still be "
+            "missing of it: `problems` names that.",
         ),
     ]
 
@@ -253,5 +278,8 @@ async def _problems(mail: Mail, said: Message) -> list[ProblemView]:
     mail_list = mail.held(MailList).get(said.campaign.list)
     if not isinstance(mail_list, MailList):
         return []
-    found = await content_checked(said.content, mail_list)
+    return _shown(await content_checked(said.content, mail_list))
+
+
+def _shown(found: Checked) -> list[ProblemView]:
     return [ProblemView(each.where, str(each.reason), each.detail) for each in found.problems]

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from adapters.http.api.ask import Ask
-from adapters.http.api.endpoint import ID, AdvertiserId, Endpoint, Listing, Page, Query
+from adapters.http.api.endpoint import ID, AdvertiserId, Endpoint, Listing, Order, Page, Query
 from adapters.http.api.mail.base import TAG, Mail, instant, is_masked, shown_address
 from adapters.http.api.mail.campaigns import campaign_of
 from adapters.http.api.mail.plans import CampaignId
@@ -29,6 +29,7 @@ class BounceQuery(Listing, frozen=True):
 
     advertiser: AdvertiserId | None = None
     campaign: CampaignId | None = None
+    order: Order = "asc"
 
 
 class FiguresView(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +132,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             campaign=int(query.campaign) if query.campaign else None,
             after=int(after[0]) if after else 0,
             limit=query.limit + 1,
+            newest_first=query.order == "desc",
         )
         return ask.page(
             found,
@@ -161,7 +163,8 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         Endpoint(
             method="GET",
             path="/mail-bounces",
-            summary="List what came back, oldest first",
+            summary="List what came back",
+            description="Oldest first, or newest first with `order=desc`.",
             tag=TAG,
             handler=bounces,
             query=BounceQuery,

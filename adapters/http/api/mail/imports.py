@@ -6,12 +6,19 @@ import msgspec
 from msgspec import Meta
 
 from adapters.http.api.ask import Ask
-from adapters.http.api.endpoint import ID, Endpoint, Listing, Moment, Page, Query
-from adapters.http.api.mail.base import LIST, TAG, Mail, instant, list_of
+from adapters.http.api.endpoint import ID, Endpoint, Listing, Page, Query
+from adapters.http.api.mail.base import (
+    LIST,
+    TAG,
+    ConsentMoment,
+    Mail,
+    consent_instant,
+    instant,
+    list_of,
+)
 from gateway.domain.access import MANAGERS
 from gateway.domain.mail.consent import MOST_TEXT, Stated
 from gateway.domain.mail.importing.imports import Import, Outcome, State
-from gateway.domain.values import micros
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer
 from gateway.usecases.mail.imports import Begin, begin
@@ -29,7 +36,7 @@ class ImportQuery(Query, frozen=True):
     """
 
     name: Annotated[str, Meta(max_length=200, description="What the file is called.")] = ""
-    consent_at: Moment | None = None
+    consent_at: ConsentMoment | None = None
     consent_how: _Text | None = None
     consent_evidence: _Text | None = None
     notice: Annotated[_Text, Meta(description="The version that was shown.")] | None = None
@@ -49,7 +56,10 @@ class ImportView(msgspec.Struct, frozen=True):
     unchanged: int
     suppressed: Annotated[int, Meta(description="They stopped the list before, and stay off it.")]
     refused: int
-    reason: Annotated[str, Meta(description="What was wrong with the file as a whole.")]
+    reason: Annotated[
+        str,
+        Meta(description="What was wrong with the file as a whole, or why it does not get on."),
+    ]
     ended_at: Instant | None
 
 
@@ -69,7 +79,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         stated, seed = _stated(ask.query), ask.seed(1)
         imported = seed.draw().id()
         assert ask.request.pieces is not None  # noqa: S101 - the route streams
-        digest = await mail.staging.keep(imported, ask.request.pieces)
+        digest = await mail.staging.keep(imported, mail_list.advertiser, ask.request.pieces)
         # A repeat is told by the file as a whole.
         request = msgspec.structs.replace(
             ask.request, body=f"{ask.request.query}\n{digest}".encode()
@@ -196,7 +206,7 @@ def _stated(query: ImportQuery) -> Stated | None:
     if query.consent_at is None or None in given:
         detail = "give consent_at, consent_how, consent_evidence and notice"
         raise Refused(Refusal.CONSENT_MISSING, detail)
-    return Stated(micros(query.consent_at), *(text or "" for text in given))
+    return Stated(consent_instant(query.consent_at), *(text or "" for text in given))
 
 
 def _shown(ask: Ask[Any, Any], imported: Import) -> ImportView:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import AdvertiserId, Body, Endpoint, Listing, Page, Query
-from adapters.http.api.mail.base import LIST, TAG, Mail, instant, list_of
+from adapters.http.api.mail.base import LIST, TAG, Halted, Mail, instant, list_of
 from gateway.domain.access import MANAGERS, OPERATORS
 from gateway.domain.hours import TOKYO
 from gateway.domain.mail.lists import Contract, MailList
@@ -107,6 +107,7 @@ class MailListDetail(msgspec.Struct, frozen=True):
     list: MailListView
     confirmation: ConfirmationView | None
     check: CheckView | None
+    halted: Halted
 
 
 class SizeOf(msgspec.Struct, frozen=True):
@@ -151,6 +152,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             _shown(mail_list),
             None if confirmation is None else _confirmation(ask, confirmation),
             None if check is None else _check(ask, check),
+            await ask.read(mail.halted, mail_list.advertiser),
         )
 
     async def confirmed(ask: Ask[Query, LawBody]) -> Answer:

@@ -16,6 +16,7 @@ from gateway.domain.mail.campaigns import (
     Doubt,
     State,
 )
+from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.message.content import (
     MOST_ATTACHED,
     MOST_ATTACHMENTS,
@@ -26,12 +27,18 @@ from gateway.domain.mail.message.content import (
 from gateway.domain.mail.message.display import Language
 from gateway.domain.mail.segments import MOST_CONDITIONS
 from gateway.domain.values import micros
-from gateway.usecases.mail.campaigns import MOST_PARTS, Plan
+from gateway.usecases.mail.campaigns import MOST_PARTS, Plan, Resent
 from gateway.usecases.views import Instant, written
 
 _DAY = 86_400
 
 CampaignId = Annotated[str, Meta(pattern="^[0-9]{1,18}$", description="A campaign's id.")]
+
+
+Warnings = Annotated[
+    list[str],
+    Meta(description="What may be a mistake, before it begins; nothing is refused for it."),
+]
 
 
 class AttachmentBody(Body, frozen=True):
@@ -74,7 +81,10 @@ class PlanBody(Body, frozen=True):
     )
     failed_of: Annotated[
         CampaignId | None,
-        Meta(description="Only those whose mail of this campaign failed or bounced."),
+        Meta(
+            description="Only those whom this campaign did not reach: their mail failed, came "
+            "back, or was cancelled with it. Whoever may have it already is left out."
+        ),
     ] = None
     at: Annotated[
         Moment | None, Meta(description="When it begins; null: as soon as it is scheduled.")
@@ -149,6 +159,16 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Instant | None
     ended_at: Annotated[Instant | None, Meta(description="When all was tried.")]
     settled_at: Annotated[Instant | None, Meta(description="When bounces count as complete.")]
+    warnings: Warnings
+
+
+class ResentView(CampaignView, frozen=True, kw_only=True):
+    """The draft for those whom a campaign did not reach."""
+
+    missed: Annotated[
+        int,
+        Meta(description="How many those are; who stopped or was struck out since is among them."),
+    ]
 
 
 def plan_of(body: PlanBody) -> Plan:
@@ -194,6 +214,13 @@ def content_view(content: Content) -> ContentView:
     )
 
 
+def resent_view(ask: Ask[Any, Any], resent: Resent) -> ResentView:
+    """The draft for those whom a campaign did not reach, as it is shown."""
+    view = campaign_view(ask, resent.campaign)
+    fields = {name: getattr(view, name) for name in view.__struct_fields__}
+    return ResentView(**fields, missed=resent.missed)
+
+
 def campaign_view(ask: Ask[Any, Any], campaign: Campaign) -> CampaignView:
     """A campaign as it is shown."""
     whom = campaign.whom
@@ -221,4 +248,13 @@ def campaign_view(ask: Ask[Any, Any], campaign: Campaign) -> CampaignView:
         started_at=instant(ask, campaign.started_at),
         ended_at=instant(ask, campaign.ended_at),
         settled_at=instant(ask, campaign.settled_at),
+        warnings=warnings_of(campaign, ask.wiring.store.entity(MailList, campaign.list)),
     )
+
+
+def warnings_of(campaign: Campaign, mail_list: MailList | None) -> list[str]:
+    """What may be a mistake of a campaign that has not begun."""
+    has_topics = mail_list is not None and mail_list.topics
+    if campaign.state not in ("draft", "scheduled") or campaign.topic or not has_topics:
+        return []
+    return ["topic: the list has topics, and it names none: who stopped one of them gets it, too"]

@@ -9,13 +9,15 @@ from msgspec import Meta
 
 from adapters.http.api import cursor
 from adapters.http.api.ask import Ask
-from adapters.http.api.endpoint import ID, Body, Endpoint, Listing, Moment, Page, Query
+from adapters.http.api.endpoint import ID, Body, Endpoint, Listing, Page, Query
 from adapters.http.api.mail.base import (
     LIST,
     TAG,
     Address,
+    ConsentMoment,
     Mail,
     Values,
+    consent_instant,
     is_masked,
     list_of,
     shown_address,
@@ -28,9 +30,8 @@ from gateway.domain.effects import NEVER
 from gateway.domain.mail.addresses import without_addresses
 from gateway.domain.mail.consent import Stated
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.profiles import MOST_TAGS, attributes_of
+from gateway.domain.mail.profiles import MOST_TAGS, TAG_RULE, attributes_of
 from gateway.domain.mail.recipients import Consent, How, Recipient, Source, State, Suppression
-from gateway.domain.values import micros
 from gateway.errors import Refusal
 from gateway.ports import Answer, Lane
 from gateway.usecases.mail.lists import Add, Added, Change, Remove, add, change, remove
@@ -42,14 +43,23 @@ _CSV = "text/csv; charset=utf-8"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """With these a spreadsheet begins to reckon."""
 
-Tag = Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+Tag = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        description=f"{TAG_RULE[:1].upper()}{TAG_RULE[1:]}. Capitals are taken as small letters, "
+        "full width as half width.",
+        examples=["vip", "新商品"],
+    ),
+]
 Tags = Annotated[list[Tag], Meta(max_length=MOST_TAGS)]
 
 
 class ConsentBody(Body, frozen=True):
     """When and how somebody consented, what shows it, and which notice they saw."""
 
-    at: Moment
+    at: ConsentMoment
     how: Annotated[str, Meta(min_length=1, max_length=500, examples=["店頭の申込書"])]
     evidence: Annotated[str, Meta(min_length=1, max_length=500)]
     notice: Annotated[str, Meta(min_length=1, max_length=500, description="Its version.")]
@@ -154,7 +164,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             scope=ask.scope,
             list=list_of(ask, mail.held).id,
             address=body.address,
-            consent=Stated(micros(said.at), said.how, said.evidence, said.notice),
+            consent=Stated(consent_instant(said.at), said.how, said.evidence, said.notice),
             actor=ask.access.actor,
             now=ask.now,
             seed=ask.seed(2),
@@ -275,7 +285,8 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             body=ChangeBody,
             status=204,
             segments={"id": LIST, "recipient": ID},
-            description="The operator may only delete or stop (rule R104).",
+            description="Not for the operator, who may add, delete and stop, and corrects nobody "
+            "(rule R104).",
         ),
         Endpoint(
             method="DELETE",
@@ -325,17 +336,18 @@ def _detail(ask: Ask[Any, Any], mail_list: MailList, found: Known) -> RecipientD
     return RecipientDetail(
         _shown(ask, mail_list, found.recipient),
         list(found.tags),
-        [_consent(ask, mail_list, each) for each in found.consents],
+        [consent_view(ask, each, masked=is_masked(ask, mail_list)) for each in found.consents],
         [stop_view(ask, each) for each in found.stops],
     )
 
 
-def _consent(ask: Ask[Any, Any], mail_list: MailList, said: Consent) -> ConsentView:
+def consent_view(ask: Ask[Any, Any], said: Consent, *, masked: bool) -> ConsentView:
+    """A consent as it is shown; where it is masked, without addresses in its evidence."""
     zone = ask.wiring.zone
     return ConsentView(
         at=written(said.at, zone),
         how=said.how,
-        evidence=(without_addresses(said.evidence) if is_masked(ask, mail_list) else said.evidence),
+        evidence=without_addresses(said.evidence) if masked else said.evidence,
         notice=said.notice,
         recorded_at=written(said.recorded_at, zone),
         last_sent_at=written(said.last_sent_at, zone) if said.last_sent_at else None,

@@ -1,7 +1,7 @@
 """Stops that staff enter, and what recipients may ask for: disclosure and deletion (rule R104)."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -9,17 +9,16 @@ from msgspec import Meta
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import AdvertiserId, Body, Endpoint, Query
 from adapters.http.api.mail.base import LIST, TAG, Address, Mail, RecipientId, list_of
-from adapters.http.api.mail.recipients import ConsentView, StopView, stop_view
+from adapters.http.api.mail.disclosure import DisclosureView, disclosure_view
+from adapters.http.api.mail.recipients import StopView, stop_view
 from gateway.domain.access import MANAGERS, STAFF
 from gateway.domain.effects import NEVER
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.recipients import State
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer
 from gateway.usecases.mail import rights as mail_rights
-from gateway.usecases.mail.rights import Disclosure, Erase, Erased, disclose, erase
+from gateway.usecases.mail.rights import Erase, Erased, disclose, erase
 from gateway.usecases.mail.stops import Stop, Stopped, end_of_day, stop
-from gateway.usecases.views import Instant, written
 
 
 class StopBody(Body, frozen=True):
@@ -48,55 +47,6 @@ class PersonBody(Body, frozen=True):
 
     advertiser: AdvertiserId
     address: Address
-
-
-class EntryView(msgspec.Struct, frozen=True):
-    """Somebody on one list."""
-
-    list: str
-    recipient: str
-    address: str
-    state: State
-    attributes: dict[str, str]
-    tags: tuple[str, ...]
-    strikes: int
-    added_at: Instant
-
-
-class ConsentOfList(msgspec.Struct, frozen=True):
-    """A consent, and for which list it was given."""
-
-    list: str
-    consent: ConsentView
-
-
-class MailedView(msgspec.Struct, frozen=True):
-    """A mail that was sent, or was to be."""
-
-    campaign: str
-    state: str
-    at: Instant | None
-    code: int
-    bounce_class: str
-
-
-class DisclosureView(msgspec.Struct, frozen=True):
-    """What is kept of somebody. What `withheld` names, another has to disclose."""
-
-    advertiser: str
-    address: str
-    at: Instant
-    entries: list[EntryView]
-    consents: list[ConsentOfList]
-    stops: list[StopView]
-    mails: list[MailedView]
-    withheld: Annotated[
-        list[str],
-        Meta(
-            description="Lists of which this role may not be told: prepaid ones are disclosed by "
-            "the contractor (R104), postpaid ones by the operator (R83)."
-        ),
-    ]
 
 
 class ErasedView(msgspec.Struct, frozen=True):
@@ -150,7 +100,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             ask.now,
         )
         # Not kept for repeats: that would be a copy of what the person may have deleted.
-        return _disclosure(ask, mail, await ask.wiring.store.run(disclose, wish))
+        return disclosure_view(ask, mail, await ask.wiring.store.run(disclose, wish))
 
     async def erased(ask: Ask[Query, PersonBody]) -> Answer:
         ask.require(ask.body.advertiser)
@@ -229,71 +179,3 @@ async def _recipient(ask: Ask[Query, StopBody], mail: Mail, mail_list: MailList)
     if not found or found[0].id != id_:
         raise Refused(Refusal.NOT_FOUND, "nobody of that id is on the list")
     return id_
-
-
-def _disclosure(ask: Ask[Any, Any], mail: Mail, found: Disclosure) -> DisclosureView:
-    zone = ask.wiring.zone
-    is_operator = ask.access.role == "operator"
-
-    def may_see(list_: str) -> bool:
-        mail_list = mail.held(MailList).get(list_)
-        # Of a list that is gone, the strictest contract is assumed.
-        is_prepaid = isinstance(mail_list, MailList) and mail_list.may_export
-        return is_prepaid != is_operator
-
-    lists = {each.list for each in found.entries} | {each.list for each in found.consents}
-    return DisclosureView(
-        advertiser=found.advertiser,
-        address=found.address,
-        at=written(found.at, zone),
-        entries=[
-            EntryView(
-                each.list,
-                str(each.recipient),
-                each.address,
-                each.state,
-                each.attributes,
-                each.tags,
-                each.strikes,
-                written(each.added_at, zone),
-            )
-            for each in found.entries
-            if may_see(each.list)
-        ],
-        consents=[
-            ConsentOfList(
-                each.list,
-                ConsentView(
-                    written(each.at, zone),
-                    each.how,
-                    each.evidence,
-                    each.notice,
-                    written(each.recorded_at, zone),
-                    written(each.last_sent_at, zone) if each.last_sent_at else None,
-                ),
-            )
-            for each in found.consents
-            if may_see(each.list)
-        ],
-        stops=[
-            StopView(
-                each.list or None,
-                each.topic or None,
-                written(each.at, zone),
-                None if each.until is None else written(each.until, zone),
-                each.source,
-            )
-            for each in found.stops
-        ],
-        mails=[
-            MailedView(
-                str(each.campaign),
-                each.state,
-                written(each.at, zone) if each.at else None,
-                each.code,
-                each.bounce_class,
-            )
-            for each in found.mails
-        ],
-        withheld=sorted(list_ for list_ in lists if not may_see(list_)),
-    )

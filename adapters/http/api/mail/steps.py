@@ -10,7 +10,7 @@ from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import ID, Body, Endpoint, Query
 from adapters.http.api.mail.base import TAG, Mail, Values
 from adapters.http.api.mail.campaigns import PLAN, campaign_of, content_checked
-from adapters.http.api.mail.plans import CampaignView, campaign_view
+from adapters.http.api.mail.plans import CampaignView, ResentView, campaign_view, resent_view
 from gateway.domain.access import MANAGERS
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.mail.lists import MailList
@@ -19,7 +19,7 @@ from gateway.errors import Refusal
 from gateway.ports import Answer, Fact, Transaction
 from gateway.usecases.mail import campaigns as desk
 from gateway.usecases.mail.sending import message
-from gateway.usecases.mail.trials import MOST, Trial, try_out
+from gateway.usecases.mail.trials import MOST, MOST_A_DAY, Trial, try_out
 
 _Step = Callable[[Transaction, desk.Wish], tuple[Campaign, Sequence[Fact]]]
 
@@ -33,6 +33,7 @@ _LAW = (
     Refusal.HEADER_INVALID,
     Refusal.VALUE_UNWRITABLE,
     Refusal.VALUE_TOO_LONG,
+    Refusal.TOO_MANY_PREVIEWS,
 )
 
 
@@ -95,7 +96,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         wish = desk.Again(
             ask.scope, ask.access.actor, campaign.id, ask.body.name, ask.now, ask.seed(1), found
         )
-        return await ask.write(desk.again, wish, lambda made: campaign_view(ask, made))
+        return await ask.write(desk.again, wish, lambda made: resent_view(ask, made))
 
     async def settled(ask: Ask[Query, DoubtBody]) -> Answer:
         wish = desk.Decision(ask.scope, ask.access.actor, ask.id(), ask.body.to, ask.now)
@@ -151,8 +152,15 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             answer=TrialView,
             status=202,
             segments={"id": ID},
-            refusals=(Refusal.ADDRESS_INVALID, Refusal.RECIPIENT_STOPPED, Refusal.CONTENT_GONE),
-            description="It counts in no figure.",
+            refusals=(
+                Refusal.ADDRESS_INVALID,
+                Refusal.RECIPIENT_STOPPED,
+                Refusal.CONTENT_GONE,
+                Refusal.SENDS_HALTED,
+                Refusal.TOO_MANY_TRIALS,
+            ),
+            description=f"It counts in no figure. To at most {MOST_A_DAY} addresses a day and "
+            "list, by Tokyo's clocks; not while sends are halted.",
         ),
         _stepping("schedule", "Let a draft begin, at its time or now", step(desk.schedule), _LAW),
         _stepping("unschedule", "Make a draft of it again", step(desk.unschedule)),
@@ -180,10 +188,14 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             handler=resent,
             roles=MANAGERS,
             body=ResendBody,
-            answer=CampaignView,
+            answer=ResentView,
             status=201,
             segments={"id": ID},
             refusals=(*PLAN, Refusal.CAMPAIGN_STATE, Refusal.CONTENT_GONE),
+            description="Those are whose mail failed, came back, or was cancelled with the "
+            "campaign, so that a mistaken `cancel` can be made good; nobody who may have it "
+            "already, and nobody who stopped. Whom it had not come to write down yet "
+            "(`recipients`) is not among them.",
         ),
     ]
 

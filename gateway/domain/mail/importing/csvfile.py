@@ -40,6 +40,14 @@ _FIRST_PART = 65_536
 _MOSTLY = 8
 """So many letters of UTF-8 stand against one byte that is none."""
 
+_SAVE = "save it as CSV in UTF-8 or Shift_JIS"
+
+_SHIFT = b"\x1b$"
+"""Begins Japanese in ISO-2022-JP (RFC 1468); ASCII has no use for it."""
+
+_SOME, _MANY = 10, 30
+"""Half-width katakana that do not all stand in pairs by chance, with · among them and without."""
+
 _LEAST = 1_000
 """Bytes by which text is told from what is none."""
 
@@ -180,9 +188,11 @@ class _Text:
             if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 self.encoding = "utf-16"
             elif b"\0" in first[:_LEAST]:
-                raise _refused("it is not text; save it as CSV in UTF-8 or Shift_JIS")
+                raise _refused(f"it is not text; {_SAVE}")
             else:
                 while first.isascii():
+                    if _SHIFT in first:
+                        raise _refused(f"it is in ISO-2022-JP; {_SAVE}")
                     yield first.decode("ascii")
                     first = next(self._pieces, b"")
                     if not first:
@@ -213,7 +223,25 @@ def _encoding_of(part: bytes) -> Encoding:
     right, wrong = _read_as("utf-8", part)
     if not wrong or right > _MOSTLY * wrong:
         return "utf-8"
+    if _is_euc_jp(part):
+        raise _refused(f"it is in EUC-JP; {_SAVE}")
     return "utf-8" if right > wrong and _read_as("cp932", part)[1] else "cp932"
+
+
+def _is_euc_jp(part: bytes) -> bool:
+    """Whether it is EUC-JP, of which Shift_JIS makes half-width katakana. Real ones would stand in
+    pairs throughout, which only a few do by chance.
+    """
+    text = codecs.getincrementaldecoder("euc_jp")("replace").decode(part)
+    if "\ufffd" in text:
+        return False
+    other = codecs.getincrementaldecoder("cp932")("replace").decode(part)
+    if "\ufffd" in other:
+        return True
+    strange = sum(1 for character in other if character > "\x7f")
+    half = sum(1 for character in other if "｡" <= character <= "ﾟ")
+    has_kana = any("ぁ" <= character <= "ヶ" for character in text)
+    return half > 0.9 * strange and (half >= _MANY or (has_kana and half >= _SOME))
 
 
 def _read_as(encoding: Encoding, part: bytes) -> tuple[int, int]:

@@ -1,16 +1,23 @@
 """Rows of a file of recipients, checked: what can be taken in, and why the others cannot."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
 
 from gateway.domain.mail import consent
-from gateway.domain.mail.addresses import Fault, normalised
+from gateway.domain.mail.addresses import HINTS, Fault, normalised
 from gateway.domain.mail.consent import Stated
 from gateway.domain.mail.importing import csvfile
 from gateway.domain.mail.importing.csvfile import Row, RowFault
 from gateway.domain.mail.lists import MailList
-from gateway.domain.mail.profiles import checked_attributes, checked_tags
+from gateway.domain.mail.profiles import (
+    MOST_TAGS,
+    MOST_VALUE,
+    TAG_RULE,
+    checked_attributes,
+    checked_tags,
+)
 from gateway.errors import Refusal, Refused
 
 LineFault = (
@@ -22,6 +29,23 @@ LineFault = (
 
 DOUBLED = "doubled"
 """In the report of a line whose address another line of the file had, too: they are merged."""
+
+NOT_CORRECTED = "not_corrected"
+"""In the report of a line that says something else of who is on the list than what is known, and
+came from the operator, who corrects nobody (rule R104)."""
+
+LINE_HINTS: Mapping[str, str] = dict[str, str](HINTS.items()) | {
+    "columns": "it has more fields than there are columns",
+    "quotes": "its quotes do not close where they should",
+    "field_too_long": f"a field has more than {csvfile.MOST_FIELD:,} characters",
+    "not_text": "it has bytes that are not of the file's encoding",
+    "attribute": f"an attribute has more than {MOST_VALUE} characters, or some that cannot be seen",
+    "tags": f"{TAG_RULE}, and there are {MOST_TAGS} of a line at most",
+    "consent_missing": "a column of the consent is empty",
+    "consent_invalid": "the time of the consent cannot be read, or one of its texts is too long",
+    "consent_future": "the time of the consent is in the future",
+}
+"""What to tell a person of each fault."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -60,22 +84,19 @@ def checked_line(row: Row, mail_list: MailList, now: int, *, states_consent: boo
     try:
         stated = consent.stated(row.values, now) if states_consent else None
     except Refused as refused:
-        return Line(row.line, fault=_consent_fault(refused, row, now))
+        return Line(row.line, fault=_consent_fault(refused))
     return Line(row.line, address, attributes, tags, stated)
 
 
-def _consent_fault(refused: Refused, row: Row, now: int) -> LineFault:
+def _consent_fault(refused: Refused) -> LineFault:
     if refused.reason is Refusal.CONSENT_MISSING:
         return "consent_missing"
-    at = consent.read_moment(row.values.get(consent.AT, ""))
-    if refused.detail == consent.AT and at is not None and at > now:
-        return "consent_future"
-    return "consent_invalid"
+    return "consent_future" if refused.detail == consent.FUTURE else "consent_invalid"
 
 
 def _tags_of(text: str) -> list[str]:
     """Tags with blanks, commas, semicolons or their Japanese forms between them."""
-    for mark in ",;、，|":
+    for mark in ",;|、，；｜":
         text = text.replace(mark, " ")
     return text.split()
 

@@ -219,7 +219,8 @@ def _read(content: Content, problems: list[Problem]) -> Iterator[tuple[Where, Te
         try:
             yield where, compile_template(source, where)
         except Refused as refused:
-            problems.append(Problem(where, refused.reason, refused.detail))
+            detail = refused.detail.removeprefix(where).lstrip(",: ")  # a problem names its place
+            problems.append(Problem(where, refused.reason, detail))
 
 
 def _unknown_names(

@@ -6,16 +6,19 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.mail.campaigns import Campaign, State
+from gateway.domain.effects import NEVER
+from gateway.domain.mail.campaigns import Campaign, Result, State
 from gateway.domain.mail.consent import Stated
 from gateway.domain.mail.importing.imports import Import
 from gateway.domain.mail.message.content import Content
-from gateway.domain.mail.recipients import Recipient
+from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.mail.segments import MailSegment
 from gateway.domain.values import EVERYBODY, Seed
 from gateway.main.mail.files import ImportFiles
 from gateway.main.mail.keys import MailKeys
 from gateway.ports import Transaction
+from gateway.ports.mail.campaigns import Bounce
+from gateway.ports.mail.lists import Signup
 from gateway.usecases.mail.campaigns import NewCampaign, Plan, create
 from gateway.usecases.mail.imports import Begin, begin
 from gateway.usecases.mail.lists import Add, add
@@ -94,6 +97,31 @@ def given_campaign(
 
     world.run(keep, None)
     return changed
+
+
+def given_traces(world: World, recipient: Recipient, campaign: int) -> None:
+    """One of each thing that is kept of somebody beside their entry on the list."""
+    whose, list_, now = recipient.advertiser, recipient.list, world.now
+    sent = Campaign(campaign, whose, list_, "n", "", "{}", now, "me", 0, state="sending")
+    went = Result(campaign, recipient.id, "sent", now)
+    stop = Suppression(whose, list_, recipient.hash, "", world.id(), now, NEVER, "page")
+    said = ("report", "filtered", "failed", 550, "5.7.1", "no")
+    bounce = Bounce(world.id(), whose, list_, campaign, recipient.id, now, *said)  # type: ignore[arg-type]  # each is of its own type
+    asked = ("", recipient.hash, "network", "form", "{}", "", "3")
+    signup = Signup(world.id(), whose, list_, *asked, now, "dropped")
+
+    def keep(tx: Transaction, _: object) -> tuple[None, tuple[()]]:
+        tx.campaigns.add(EVERYBODY, sent, b"{}", ())
+        tx.campaigns.sends.fix(EVERYBODY, sent, [(recipient.id, "other", now)])
+        tx.campaigns.sends.claim(EVERYBODY, campaign, "other", now, 1, 1)
+        tx.campaigns.sends.settle(EVERYBODY, [went])
+        tx.campaigns.figures.responded(EVERYBODY, campaign, recipient.id, "click", now)
+        tx.campaigns.bounces.add(EVERYBODY, [bounce])
+        tx.mail.suppressions.add(EVERYBODY, [stop])
+        tx.mail.entrance.signups.add(EVERYBODY, signup)
+        return None, ()
+
+    world.run(keep, None)
 
 
 def given_import(world: World) -> Import:

@@ -33,6 +33,7 @@ def test_without_a_token_nothing_opens(
     answer = world.ask("GET", "/me", headers={} if header is None else {"Authorization": header})
     assert (answer.status, answer.reason) == (401, reason)
     assert answer.headers["www-authenticate"] == challenge
+    assert "Authorization: Bearer tsn_…" in answer.json["detail"]
 
 
 def test_a_token_says_who_it_is_for(world: World) -> None:

@@ -17,6 +17,8 @@ from gateway.main.mail.api import part
 from gateway.main.mail.keys import MailKeys
 from gateway.ports import Transaction
 from gateway.ports.mail.campaigns import Bounce
+from gateway.usecases import outbox
+from gateway.usecases.mail.trials import MOST, MOST_A_DAY
 from tests.adapters.http.api.mailing import (
     PLAN,
     POSTPAID,
@@ -127,6 +129,8 @@ def test_a_draft_is_rewritten_until_it_is_scheduled(world: World) -> None:
     assert manage(world, "POST", f"{path}/schedule").json["state"] == "scheduled"
     refused = manage(world, "PUT", path, PLAN)
     assert (refused.status, refused.reason) == (409, "campaign_state")
+    refused = manage(world, "POST", f"{path}/schedule")
+    assert refused.json["detail"] == "a campaign that is scheduled cannot be scheduled"
     assert manage(world, "POST", f"{path}/unschedule").json["state"] == "draft"
 
 
@@ -215,6 +219,50 @@ def test_a_message_is_composed_for_somebody_to_look_at(world: World) -> None:
     assert (refused.status, refused.reason) == (422, "unknown_reference")
 
 
+def test_a_preview_names_what_scheduling_would_refuse(world: World) -> None:
+    """So that nobody believes that a message is ready which lacks what the law wants shown."""
+    campaign = given_campaign(world, footer=None, html=None)
+    path = f"/mail-campaigns/{campaign.id}"
+    problems = manage(world, "POST", f"{path}/preview", {}).json["problems"]
+    assert {(each["where"], each["reason"]) for each in problems} == {
+        ("text", "display_item_missing")
+    }
+    refused = manage(world, "POST", f"{path}/schedule")
+    assert all(each["detail"] in refused.json["detail"] for each in problems)
+    ready = f"/mail-campaigns/{given_campaign(world).id}/preview"
+    assert manage(world, "POST", ready, {}).json["problems"] == []
+
+
+def test_a_campaign_without_a_topic_is_warned_of_where_its_list_has_some(world: World) -> None:
+    """A stop of a topic does nothing for it; it may be meant, and so is not refused."""
+    made = draft(world).json
+    path = f"/mail-campaigns/{made['id']}"
+    (warning,) = made["warnings"]
+    assert warning.startswith("topic: ")
+    assert manage(world, "POST", f"{path}/preview", {}).json["warnings"] == [warning]
+    scheduled = manage(world, "POST", f"{path}/schedule")
+    assert (scheduled.status, scheduled.json["warnings"]) == (200, [warning])
+    assert draft(world, topic="sale").json["warnings"] == []
+
+
+@pytest.mark.parametrize("whose", [None, "acme"])
+def test_it_is_told_that_sends_are_halted(world: World, whose: str | None) -> None:
+    """Of a campaign and of its list, as long as `stop-sends` holds them."""
+    paths = (f"/mail-campaigns/{given_campaign(world).id}", f"/mail-lists/{PREPAID.id}")
+
+    def told() -> list[bool]:
+        return [manage(world, "GET", path).json["halted"] for path in paths]
+
+    assert told() == [False, False]
+    do(world, lambda tx: tx.outbox.stops.stop(EVERYBODY, "media-y", world.now, "me"))
+    assert told() == [False, False]
+    do(world, lambda tx: tx.outbox.stops.stop(EVERYBODY, whose or "*", world.now, "me"))
+    assert told() == [True, True]
+    do(world, lambda tx: tx.outbox.stops.resume(EVERYBODY, whose or "*"))
+    assert told() == [False, False]
+    do(world, lambda tx: tx.outbox.stops.resume(EVERYBODY, "media-y"))
+
+
 def test_r083_nobody_of_a_postpaid_list_is_shown_in_a_preview(world: World) -> None:
     """Only values that are given."""
     recipient = given_recipient(world, POSTPAID.id, attributes={"name": "秘密太郎"})
@@ -255,6 +303,23 @@ def test_a_message_is_tried_out_on_a_few_addresses(world: World) -> None:
     assert (refused.status, refused.reason) == (409, "recipient_stopped")
 
 
+def test_trials_are_bounded_and_halted(world: World) -> None:
+    """Each refusal has its name; a repeat under its key counts once."""
+    path = f"/mail-campaigns/{given_campaign(world, list_=POSTPAID.id).id}/trial"
+    for number in range(0, MOST_A_DAY, MOST):
+        body = {"addresses": [f"t{number + each}@acme.example" for each in range(MOST)]}
+        for _ in range(2):
+            key = {"Idempotency-Key": f"trial-{number}"}
+            assert manage(world, "POST", path, body, headers=key).status == 202
+    one = {"addresses": ["one@acme.example"]}
+    refused = manage(world, "POST", path, one)
+    assert (refused.status, refused.reason) == (429, "too_many_trials")
+    world.run(outbox.stop, outbox.Stop("acme", world.now, "clerk"))
+    refused = manage(world, "POST", path, one)
+    assert (refused.status, refused.reason) == (409, "sends_halted")
+    world.run(outbox.stop, outbox.Stop("acme", world.now, "clerk", resume=True))
+
+
 def sent(world: World, list_: str) -> tuple[Campaign, int]:
     """A campaign of which one mail bounced, and one is in doubt."""
     people = [given_recipient(world, list_).id for _ in range(2)]
@@ -270,28 +335,47 @@ def sent(world: World, list_: str) -> tuple[Campaign, int]:
             Result(campaign.id, people[1], "held", world.now),
         )
         tx.campaigns.sends.settle(EVERYBODY, results)
-        tx.campaigns.bounces.add(
-            EVERYBODY,
-            Bounce(
-                world.id(),
-                "acme",
-                list_,
-                campaign.id,
-                people[0],
-                world.now,
-                "report",
-                "user_unknown",
-                "failed",
-                0,
-                "5.1.1",
-                said,
-            ),
+        log = Bounce(
+            world.id(),
+            "acme",
+            list_,
+            campaign.id,
+            people[0],
+            world.now,
+            "report",
+            "user_unknown",
+            "failed",
+            0,
+            "5.1.1",
+            said,
         )
+        tx.campaigns.bounces.add(EVERYBODY, (log,))
         counts = {"bounced:user_unknown": 1, "open": 3, "openers": 1, "click": 2, "clickers": 1}
         tx.campaigns.figures.add(EVERYBODY, campaign.id, counts)
 
     do(world, happen)
     return campaign, people[1]
+
+
+@pytest.mark.parametrize("path", ["/mail-campaigns", "/mail-bounces"])
+def test_lists_are_told_the_newest_first_where_that_is_asked_for(world: World, path: str) -> None:
+    """Page by page: the same rows as the oldest first, the other way round."""
+    for _ in range(3):
+        sent(world, PREPAID.id)
+
+    def ids(order: str, limit: int) -> list[str]:
+        page = manage(world, "GET", f"{path}?limit={limit}{order}").json
+        found = [item["id"] for item in page["items"]]
+        while page["next"]:
+            query = f"?limit={limit}{order}&cursor={page['next']}"
+            page = manage(world, "GET", path + query).json
+            found += [item["id"] for item in page["items"]]
+        return found
+
+    up = ids("", 500)
+    assert len(up) >= 3
+    assert up == sorted(up, key=int) == ids("&order=asc", 2)
+    assert ids("&order=desc", 2) == up[::-1]
 
 
 def test_figures_tell_what_became_of_a_campaign(world: World) -> None:
@@ -345,4 +429,4 @@ def test_the_same_goes_to_those_whom_it_did_not_reach(world: World) -> None:
     over = given_campaign(world, "done")
     made = manage(world, "POST", f"/mail-campaigns/{over.id}/resend", {"name": "again"})
     assert (made.status, made.json["failed_of"]) == (201, str(over.id))
-    assert made.json["state"] == "draft"
+    assert (made.json["state"], made.json["missed"]) == ("draft", 0)

@@ -1,5 +1,6 @@
 """Imports over the API: a file comes, is examined, taken in, and reported on."""
 
+import datetime as dt
 import http.client
 import json
 import os
@@ -13,8 +14,9 @@ import pytest
 from adapters.http.api.mail.imports import MOST_BYTES
 from gateway.domain.mail.importing.csvfile import MOST_IN_A_ROW
 from gateway.domain.mail.lists import MailList
+from gateway.domain.values import micros
 from gateway.main.mail.api import part
-from gateway.main.mail.files import MOST_WAITING
+from gateway.main.mail.files import MOST_OF_ONE, MOST_WAITING
 from gateway.main.mail.keys import MailKeys
 from gateway.usecases.mail.imports import AT_ONCE
 from tests.adapters.http.api.mailing import PREPAID, files, given_lists, until_idle
@@ -88,6 +90,30 @@ def test_a_file_without_consent_is_refused(world: World) -> None:
         refused = send(world, body, query)
         assert (refused.status, refused.reason) == (422, "consent_missing")
     assert files(world).waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("at", "instant"),
+    [
+        ("2026-10-01", "2026-09-30T15:00:00Z"),
+        ("2026-10-01T09:00:00+09:00", "2026-10-01T00:00:00Z"),
+        ("2026-10-01T09:00:00%2B09:00", "2026-10-01T00:00:00Z"),
+    ],
+)
+def test_a_consent_of_a_whole_file_is_of_a_day_or_a_moment(
+    world: World, at: str, instant: str
+) -> None:
+    """A day is one of Asia/Tokyo, as in files and by the command."""
+    query = f"consent_at={at}&consent_how=form&consent_evidence=1&notice=3"
+    begun = send(world, b"address\nday@docomo.ne.jp\n", query)
+    assert begun.status == 202, begun.body
+    ((kept,),) = world.engine.rows(
+        f"SELECT consent FROM mail_imports WHERE id = {begun.json['id']}"
+    )
+    assert json.loads(kept)["at"] == micros(dt.datetime.fromisoformat(instant))
+    finish(world)
+    refused = send(world, b"address\n", query.replace(at, "2026-13-01"))
+    assert (refused.status, refused.reason) == (422, "consent_invalid")
 
 
 def test_lines_may_state_their_own_consent(world: World) -> None:
@@ -240,18 +266,23 @@ def test_a_list_that_goes_meanwhile_ends_the_import(world: World) -> None:
     assert row == ("refused", "the list is gone")
 
 
-def test_there_is_room_for_so_many_files_alone(world: World) -> None:
-    """Who brings more is asked to come again; nothing of theirs is kept."""
-    paths = [files(world).path(world.id()) for _ in range(MOST_WAITING)]
-    for path in paths:
-        path.write_bytes(b"")
+@pytest.mark.parametrize(("whose", "most"), [("other", MOST_WAITING), ("acme", MOST_OF_ONE)])
+def test_r084_there_is_room_for_so_many_files_alone(world: World, whose: str, most: int) -> None:
+    """In all, and of one advertiser, who leaves room to others. Who brings more is asked to come
+    again; nothing of theirs is kept.
+    """
+    there = [world.id() for _ in range(most)]
+    folder = files(world).path(1).parent
+    folder.mkdir(exist_ok=True)
+    for id_ in there:
+        (folder / f"{id_}.{whose}.csv").write_bytes(b"")
     try:
         refused = send(world, b"address\na8@docomo.ne.jp\n")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-        assert len(files(world).waiting()) == MOST_WAITING
+        assert files(world).waiting() == there
     finally:
-        for path in paths:
-            path.unlink()
+        for id_ in there:
+            files(world).drop(id_)
 
 
 def test_who_may_not_is_refused_before_the_file_is_read(world: World) -> None:

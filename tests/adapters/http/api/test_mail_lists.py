@@ -17,6 +17,7 @@ from tests.adapters.http.api.mailing import (
     PREPAID,
     given_lists,
     given_recipient,
+    given_traces,
 )
 from tests.adapters.http.api.world import Answered, World
 
@@ -176,12 +177,17 @@ def test_r104_the_operator_may_delete_but_not_correct(world: World) -> None:
     """What is changed, the contractor changes."""
     recipient = given_recipient(world)
     path = f"/mail-lists/{PREPAID.id}/recipients/{recipient.id}"
-    body = {"attributes": {"pref": "大阪"}, "tags": ["vip"]}
+    body = {"attributes": {"pref": "大阪"}, "tags": ["ＶＩＰ", "新商品"]}
     refused = world.ask("PATCH", path, token=world.token("operator"), body=body)
     assert (refused.status, refused.reason) == (403, "role_not_allowed")
     assert manage(world, "PATCH", path, body).status == 204
-    assert manage(world, "GET", path).json["tags"] == ["vip"]
-    assert manage(world, "PATCH", path, {"untags": ["vip"]}).status == 204
+    assert manage(world, "GET", path).json["tags"] == ["vip", "新商品"]
+    refused = manage(world, "PATCH", path, {"tags": ["a b"]})
+    assert (refused.reason, "letters or digits" in refused.json["detail"]) == (
+        "invalid_field",
+        True,
+    )
+    assert manage(world, "PATCH", path, {"untags": ["VIP", "新商品"]}).status == 204
     assert manage(world, "GET", path).json["tags"] == []
     assert world.ask("DELETE", path, token=world.token("operator")).status == 204
     assert manage(world, "GET", path).status == 404
@@ -251,8 +257,9 @@ def test_a_stop_has_a_topic_and_an_end_where_they_said_so(world: World) -> None:
 def test_r104_a_person_is_told_all_by_whom_it_concerns(world: World) -> None:
     """Of a prepaid list the contractor, of a postpaid one the operator; the other is named."""
     address = "asks@docomo.ne.jp"
-    for list_ in (PREPAID.id, POSTPAID.id):
-        given_recipient(world, list_, address, attributes={"name": "太郎"})
+    for n, list_ in enumerate((PREPAID.id, POSTPAID.id)):
+        made = given_recipient(world, list_, address, attributes={"name": "太郎"})
+        given_traces(world, made, 99_000 + n)
     body = {"advertiser": "acme", "address": address}
     by_manager = manage(world, "POST", "/mail-disclosures", body).json
     operator = world.token("operator")
@@ -264,7 +271,14 @@ def test_r104_a_person_is_told_all_by_whom_it_concerns(world: World) -> None:
         assert [entry["list"] for entry in told["entries"]] == [own]
         assert told["withheld"] == [other]
         assert told["entries"][0]["attributes"] == {"name": "太郎"}
-        assert [said["list"] for said in told["consents"]] == [own]
+        for kind in ("consents", "signups", "stops", "mails", "responses", "bounces"):
+            assert [each["list"] for each in told[kind]] == [own], kind
+        assert not told["more"]
+    assert manage(world, "POST", "/mail-erasures", body).status == 200
+    for token in (world.token("manager", "acme"), operator):
+        told = world.ask("POST", "/mail-disclosures", token=token, body=body).json
+        assert [stop["list"] for stop in told["stops"]].count(None) == 0
+        assert len(told["withheld"]) == 1
     assert audited(world, "mail.disclosed") >= 2
 
 

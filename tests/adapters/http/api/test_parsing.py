@@ -170,12 +170,16 @@ def test_a_body_fills_its_struct() -> None:
 @pytest.mark.parametrize(
     ("text", "reason", "detail"),
     [
-        (b"", Refusal.NOT_JSON, ""),
-        (b"{", Refusal.NOT_JSON, ""),
-        (b"\xff", Refusal.NOT_JSON, ""),
-        (b'{"kind": "a", "note": "\xff"}', Refusal.NOT_JSON, ""),
-        (b'{"kind": "a", "note": "\\ud800"}', Refusal.NOT_JSON, ""),
-        (b'{"kind": "a", "extra": ' + b'{"a":' * 100_000, Refusal.NOT_JSON, ""),
+        (b"", Refusal.NOT_JSON, "the body is not JSON in UTF-8"),
+        (b"{", Refusal.NOT_JSON, "the body is not JSON in UTF-8"),
+        (b"\xff", Refusal.NOT_JSON, "the body is not JSON in UTF-8"),
+        (b'{"kind": "a", "note": "\xff"}', Refusal.NOT_JSON, "the body is not JSON in UTF-8"),
+        (b'{"kind": "a", "note": "\\ud800"}', Refusal.NOT_JSON, "the body is not JSON in UTF-8"),
+        (
+            b'{"kind": "a", "extra": ' + b'{"a":' * 100_000,
+            Refusal.NOT_JSON,
+            "the body is not JSON in UTF-8",
+        ),
         (b"[]", Refusal.INVALID_FIELD, "Expected `object`, got `array`"),
         (b"{}", Refusal.INVALID_FIELD, "Object missing required field `kind`"),
         (b'{"kind": 1}', Refusal.INVALID_FIELD, "Expected `str`, got `int` - at `$.kind`"),

@@ -4,10 +4,13 @@ import re
 
 import msgspec
 import pytest
+from multidict import CIMultiDict
 
+from adapters.http.pages.visits import peer_of
 from adapters.storage.store import SqlStore
 from gateway.domain.mail.signups import CONFIRM_SECONDS, network_of
 from gateway.domain.values import SECOND, Counted
+from gateway.ports import Request
 from tests.support.browser import Site
 from tests.support.mail_lists import CLUB, KEYS, NEWS, MailDesk
 from tests.support.mail_pages import away, opened_at
@@ -106,6 +109,45 @@ async def test_without_a_proxy_it_is_who_connects_that_asks(sqlite: Engine) -> N
     assert sqlite.rows("SELECT network FROM mail_signups") == [(network_of("127.0.0.1", KEYS),)]
 
 
+@pytest.mark.parametrize(
+    ("peer", "said", "expected"),
+    [
+        ("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("10.1.2.3", "203.0.113.9", "203.0.113.9"),
+        ("::1", "", ""),
+        ("8.8.8.8", "203.0.113.9", "8.8.8.8"),
+        ("2001:4860::8888", "203.0.113.9", "2001:4860::8888"),
+        ("8.8.8.8", "", "8.8.8.8"),
+    ],
+)
+def test_only_a_proxy_of_ours_is_believed(peer: str, said: str, expected: str) -> None:
+    """Whoever connects from the Internet claims what they like, to be counted as many."""
+    headers = [("X-Forwarded-For", said)] if said else []
+    request = Request("GET", PATH, "", CIMultiDict(headers), b"", 0, "", peer=peer)
+    assert peer_of(request) == expected
+
+
+@on_a_loop
+async def test_looking_at_a_confirmation_waits_for_nobody(
+    sqlite: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No unit is queued before the writer; and a token that is forged is not even looked up."""
+    desk = MailDesk(sqlite)
+    async with opened_at(sqlite, desk) as shop:
+        await shop.post(PATH, {"address": WHO})
+        (mail,) = mailed(sqlite)
+        link = link_in(mail)
+        monkeypatch.setattr(SqlStore, "run", away)
+        assert "登録を確定する" in (await shop.get(link)).text
+        assert (await shop.get(link.replace(NEWS.id, CLUB.id))).status == 404
+        monkeypatch.setattr(SqlStore, "read", away)
+        assert (await shop.get(link)).status == 503
+        forged = f"{link[:-1]}{'a' if link[-1] != 'a' else 'b'}"
+        assert (await shop.get(forged)).status == 404
+        assert (await shop.post(forged, b"")).status == 404
+    assert desk.find(WHO) is None
+
+
 @on_a_loop
 async def test_a_bad_address_is_asked_again(sqlite: Engine) -> None:
     """With what was typed, escaped; anything that is no form is refused."""
@@ -117,6 +159,18 @@ async def test_a_bad_address_is_asked_again(sqlite: Engine) -> None:
             assert "<b>" not in page.text
         assert (await shop.post(PATH, b"x", Content_Type="text/plain")).status == 400
     assert mailed(sqlite) == []
+
+
+@on_a_loop
+async def test_an_address_in_full_width_is_the_same_address(sqlite: Engine) -> None:
+    """Phones in Japan write it so; the browser does not refuse it before we see it."""
+    desk = MailDesk(sqlite)
+    async with opened_at(sqlite, desk) as shop:
+        assert 'type="email"' not in (await shop.get(PATH)).text
+        page = await shop.post(PATH, {"address": "　ａ＠ｂ．ｅｘａｍｐｌｅ．ｃｏｍ "})
+        assert page.status == 200
+    (mail,) = mailed(sqlite)
+    assert mail["address"] == WHO
 
 
 @on_a_loop

@@ -4,17 +4,21 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from adapters.http.pages.mail_senders import about
 from adapters.http.pages.stops import page_fields
 from adapters.storage.store import SqlStore
 from gateway.domain.effects import NEVER
 from gateway.domain.mail.tokens import TRIAL, Named, sealed
 from gateway.domain.values import EVERYBODY
 from gateway.ports import Request
+from gateway.usecases.mail import signups
+from gateway.usecases.mail.signups import Ask
 from tests.support.browser import Site
 from tests.support.mail_lists import DAY, KEYS, NEWS, NOON, MailDesk
 from tests.support.mail_pages import CAMPAIGN, Noted, away, campaign, opened_at
@@ -66,7 +70,7 @@ async def test_a_look_changes_nothing(engine: Engine) -> None:
     async with opened_at(engine, desk) as shop:
         page = await shop.get(path)
         assert page.status == 200
-        for text in ("株式会社Acme", "配信を停止する", 'value="sale"', "info@acme.example"):
+        for text in ("株式会社Acme", "配信を停止する", 'value="sale"', "mailto:info@acme.example"):
             assert text in page.text
         assert ">Stop<" in (await shop.get(path, Accept_Language="en")).text
         head = await ask(shop, "HEAD", path)
@@ -110,13 +114,16 @@ async def test_the_page_chooses_topic_and_day(engine: Engine) -> None:
     async with opened_at(engine, desk) as shop:
         page = await shop.post(path, {"page": "1", "topic": "sale", "until": "2026-12-31"})
         assert page.status == 200
-        assert "「sale」のメールは配信されません" in page.text
-        assert "2026-12-31まで" in page.text
+        assert "2026年12月31日まで、「sale」のメールは配信されません" in page.text
+        assert "今後" not in page.text
         ((stop,)) = desk.stops(WHO)
         assert (stop.topic, stop.source) == ("sale", "page")
         assert stop.until == NOON + 58 * DAY + DAY // 2  # the midnight after that day
+        page = await shop.post(path, {"page": "1", "topic": "", "until": "2026-12-01"})
+        assert "2026年12月1日まで、このリストのメールは配信されません" in page.text
+        assert "今後" not in page.text
         page = await shop.post(path, {"page": "1", "topic": "", "until": ""})
-        assert "今後メールは配信されません" in page.text
+        assert "今後、このリストのメールは配信されません" in page.text
         assert {each.topic for each in desk.stops(WHO)} == {"sale", ""}
 
 
@@ -128,8 +135,8 @@ async def test_the_page_tells_what_stands(sqlite: Engine) -> None:
     async with opened_at(sqlite, desk) as shop:
         await shop.post(path, {"page": "1", "until": ""})
         page = await shop.post(path, {"page": "1", "until": "2026-12-31"})
-        assert "今後メールは配信されません" in page.text
-        assert "2026-12-31まで" not in page.text
+        assert "今後、このリストのメールは配信されません" in page.text
+        assert "12月31日" not in page.text
 
 
 @on_a_loop
@@ -174,6 +181,37 @@ async def test_who_was_deleted_is_stopped_all_the_same(engine: Engine) -> None:
         assert (await shop.get(nobody)).status == 200
         assert (await shop.post(nobody, b"")).status == 200
     assert len(desk.stops(WHO)) == 1
+
+
+@on_a_loop
+async def test_the_mail_that_asks_to_confirm_is_stopped_by_a_page_that_names_the_sender(
+    engine: Engine,
+) -> None:
+    """Who never heard of the list learns whose mail it was."""
+    desk = MailDesk(engine)
+    wish = Ask(NEWS.id, WHO, "a network", "form", "https://gw", NOON, desk.seed(2), KEYS)
+    assert desk.run(signups.ask, wish) == "asked"
+    ((signup,),) = engine.rows("SELECT id FROM mail_signups")
+    path = f"/u/{sealed(Named(0, signup), KEYS.stop)}"
+    async with opened_at(engine, desk) as shop:
+        assert "「株式会社Acme」からのメール配信を停止します" in (await shop.get(path)).text
+        assert "株式会社Acme" in (await shop.post(path, {"page": "1"})).text
+    assert len(desk.stops(WHO)) == 1
+
+
+@pytest.mark.parametrize(
+    ("contact", "shown"),
+    [
+        ('https://acme.example/ask?a=1&b="', 'href="https://acme.example/ask?a=1&amp;b=&quot;"'),
+        ("info@acme.example", 'href="mailto:info@acme.example"'),
+        ("03-1234-5678", "お問い合わせ: 03-1234-5678<"),
+        ("javascript:alert(1)", "お問い合わせ: javascript:alert(1)<"),
+        ("https://a.example (平日)", "お問い合わせ: https://a.example (平日)<"),
+    ],
+)
+def test_where_to_ask_is_a_link_where_it_can_be_followed(contact: str, shown: str) -> None:
+    """An address of the web or of mail, and nothing else."""
+    assert shown in about("ja", msgspec.structs.replace(NEWS, contact=contact))
 
 
 @on_a_loop

@@ -25,7 +25,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> tuple[list[Any], str]:
 
 
 def test_each_file_gives_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    """In the order of the arguments; a mail that says nothing has no recipients."""
+    """In the order of the arguments; a mail that says nothing has no recipients, and is told of."""
     Path("a.eml").write_text(report(TO, "550 5.1.1 user unknown", "RCPT TO"))
     Path("b.eml").write_text("Subject: Hello\n\nHow are you?\n")
     assert main(["mail", "bounce", "a.eml", "b.eml"]) == DONE
@@ -39,7 +39,18 @@ def test_each_file_gives_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         },
         {"file": "b.eml", "recipients": []},
     ]
-    assert complaints == ""
+    assert complaints == "gateway: b.eml: no report of a mail that came back was found in it\n"
+
+
+def test_a_mail_comes_by_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its name is a hyphen."""
+    Path("a.eml").write_text(report(TO, "550 5.1.1 user unknown", "RCPT TO"))
+    monkeypatch.setattr("gateway.cli.recipients.STDIN", Path("a.eml"))
+    assert main(["mail", "bounce", "-"]) == DONE
+    [found], _ = printed(capsys)
+    assert [each["class"] for each in found["recipients"]] == ["user_unknown"]
 
 
 def test_a_file_that_cannot_be_read_does_not_keep_others_from_it(
