@@ -9,8 +9,6 @@ from sqlalchemy.engine import Dialect
 from adapters.storage.access import AccessInTransaction, AccessStatements
 from adapters.storage.audience import AudienceInTransaction, AudienceStatements
 from adapters.storage.calls import CallsInTransaction, CallStatements
-from adapters.storage.campaigns.locks import LocksInTransaction
-from adapters.storage.campaigns.room import CampaignsInTransaction, CampaignStatements
 from adapters.storage.cards import (
     CardCodesInTransaction,
     CardCodeStatements,
@@ -36,6 +34,8 @@ from adapters.storage.insight import (
 )
 from adapters.storage.line import LineInTransaction, LineStatements
 from adapters.storage.links import LinksInTransaction, LinkStatements
+from adapters.storage.mail.campaigns.locks import LocksInTransaction
+from adapters.storage.mail.campaigns.room import CampaignsInTransaction, CampaignStatements
 from adapters.storage.mail.room import MailInTransaction, MailStatements
 from adapters.storage.menus import (
     BlobsInTransaction,

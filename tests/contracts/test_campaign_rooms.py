@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.storage.campaigns.lasts import LAST
-from adapters.storage.campaigns.reader import CampaignReader
+from adapters.storage.mail.campaigns.lasts import LAST
+from adapters.storage.mail.campaigns.reader import CampaignReader
 from gateway.domain.mail.campaigns import SendState
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.ports.mail.campaigns import Bounce

@@ -1,1 +1,1 @@
-"""Mail lists in the store: a file a subject."""
+"""Bulk mail in the store: lists here, a file a subject, and campaigns in a room of their own."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from adapters.http.api.mail import campaigns, figures, imports, lists, recipients, rights, steps
 from adapters.http.api.mail.base import Mail
-from adapters.storage.campaigns.reader import CampaignReader
 from adapters.storage.database import Connection
+from adapters.storage.mail.campaigns.reader import CampaignReader
 from adapters.storage.mail.reader import MailReader
 from adapters.storage.outbox import EVERYBODYS, OutboxReader
 from gateway.domain.mail.campaigns import Campaign

@@ -18,8 +18,8 @@ from adapters.smtp.sending.posts import RelayPost
 from adapters.smtp.sending.recall import KEPT_SECONDS, Recall
 from adapters.smtp.sending.sender import Process, Sender
 from adapters.smtp.sending.singles import Singles
-from adapters.storage.campaigns.reader import CampaignReader
 from adapters.storage.database import Connection
+from adapters.storage.mail.campaigns.reader import CampaignReader
 from adapters.storage.mail.reader import MailReader
 from adapters.storage.outbox import OutboxReader
 from adapters.storage.sqlite import Sqlite

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from adapters.smtp.simulator import Deed, Habits, Letter, MailWorld, Rule, Temper
 from adapters.smtp.simulator.dns import NameServer
-from adapters.storage.campaigns.reader import CampaignReader
 from adapters.storage.database import Connection, reading
+from adapters.storage.mail.campaigns.reader import CampaignReader
 from adapters.storage.mail.reader import MailReader
 from gateway.config import Config
 from gateway.domain.mail.campaigns import Campaign

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Text, bindparam, literal_column, select
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.rows import Abouts
 from adapters.storage.database import Connection
+from adapters.storage.mail.campaigns.rows import Abouts
 from adapters.storage.mail.given import MOST, Rows, prepare_indexed
 from adapters.storage.schema.campaigns import mail_sends
 from gateway.domain.values import Scope

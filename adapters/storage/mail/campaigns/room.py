@@ -4,22 +4,22 @@ from functools import cached_property
 
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.bounces import (
+from adapters.storage.database import Connection
+from adapters.storage.mail.campaigns.bounces import (
     BeatsInTransaction,
     BouncesInTransaction,
     BounceStatements,
 )
-from adapters.storage.campaigns.figures import FiguresInTransaction, FigureStatements
-from adapters.storage.campaigns.locks import LockStatements
-from adapters.storage.campaigns.lookups import LookupsInTransaction, LookupStatements
-from adapters.storage.campaigns.rows import (
+from adapters.storage.mail.campaigns.figures import FiguresInTransaction, FigureStatements
+from adapters.storage.mail.campaigns.locks import LockStatements
+from adapters.storage.mail.campaigns.lookups import LookupsInTransaction, LookupStatements
+from adapters.storage.mail.campaigns.rows import (
     Abouts,
     CampaignRowsInTransaction,
     CampaignRowStatements,
 )
-from adapters.storage.campaigns.sends import SendsInTransaction, SendStatements
-from adapters.storage.campaigns.waiting import WaitingInTransaction, WaitingStatements
-from adapters.storage.database import Connection
+from adapters.storage.mail.campaigns.sends import SendsInTransaction, SendStatements
+from adapters.storage.mail.campaigns.waiting import WaitingInTransaction, WaitingStatements
 from adapters.storage.mail.standing import StandingInTransaction, StandingStatements
 
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy import select, union
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.rows import CampaignRowsInTransaction
 from adapters.storage.database import Connection, among, prepare
+from adapters.storage.mail.campaigns.rows import CampaignRowsInTransaction
 from adapters.storage.mail.sizes import SizesInTransaction
 from adapters.storage.schema.mail import (
     mail_consents,

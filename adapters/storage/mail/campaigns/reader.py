@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, exists, func, literal_column, select
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.rows import campaigns_of
 from adapters.storage.database import Connection, Prepared, among, prepare
+from adapters.storage.mail.campaigns.rows import campaigns_of
 from adapters.storage.mail.given import prepare_indexed
 from adapters.storage.schema.campaigns import (
     ACTIVE,

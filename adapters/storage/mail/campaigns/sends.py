@@ -20,9 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.figures import FiguresInTransaction
-from adapters.storage.campaigns.rows import About, Abouts
 from adapters.storage.database import Connection, among, prepare
+from adapters.storage.mail.campaigns.figures import FiguresInTransaction
+from adapters.storage.mail.campaigns.rows import About, Abouts
 from adapters.storage.mail.given import MOST, Additions, Rows, prepare_indexed, prepare_update
 from adapters.storage.schema.campaigns import AMISS, ATTEMPTING, mail_sends
 from adapters.storage.schema.mail import mail_recipients, mail_suppressions

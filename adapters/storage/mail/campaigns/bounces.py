@@ -7,9 +7,9 @@ import msgspec
 from sqlalchemy import bindparam, delete, exists, literal_column, select, update
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.lasts import LastStatements
-from adapters.storage.campaigns.rows import Abouts
 from adapters.storage.database import Connection, prepare, prepare_bulk
+from adapters.storage.mail.campaigns.lasts import LastStatements
+from adapters.storage.mail.campaigns.rows import Abouts
 from adapters.storage.mail.given import prepare_indexed
 from adapters.storage.schema.campaigns import (
     ATTEMPTING,

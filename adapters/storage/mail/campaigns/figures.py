@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.rows import Abouts
 from adapters.storage.database import Bulk, Connection, prepare
+from adapters.storage.mail.campaigns.rows import Abouts
 from adapters.storage.mail.given import Additions
 from adapters.storage.schema.campaigns import mail_figures, mail_responses
 from gateway.domain.values import Scope

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, exists, literal_column, not_, or_, select
 from sqlalchemy.engine import Dialect
 
-from adapters.storage.campaigns.rows import Abouts, campaigns_of
-from adapters.storage.campaigns.sends import SendsInTransaction
 from adapters.storage.database import Connection, among, prepare
+from adapters.storage.mail.campaigns.rows import Abouts, campaigns_of
+from adapters.storage.mail.campaigns.sends import SendsInTransaction
 from adapters.storage.schema.campaigns import mail_campaigns, mail_responses, mail_sends
 from gateway.domain.mail.campaigns import ALL, Campaign, is_missed
 from gateway.domain.values import Scope
