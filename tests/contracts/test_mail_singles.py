@@ -280,6 +280,21 @@ def test_whoever_gives_a_single_mail_up_leaves_none_behind(
     story()
 
 
+def test_a_single_mail_that_cannot_be_made_is_tried_no_more(sqlite: Engine, tmp_path: Path) -> None:
+    """Its values stay what they are, and so does the reason."""
+    desk = CampaignDesk(sqlite)
+    campaign = desk.create(content=Content(subject="{{ name }} 様", text="お知らせ"))
+
+    @on_a_loop
+    async def story() -> None:
+        async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
+            outcome = await out.singles.handlers["mail.test"](claimed(desk, campaign))
+            assert (outcome.state, outcome.error) == ("dead", "value_missing")
+            assert sink.mailbox.total == 0
+
+    story()
+
+
 def test_making_a_single_mail_takes_of_the_time_that_it_has(
     sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,8 @@ class Singles:
             return Outcome("waiting", self._clock() + SECOND, tried=False)
         except Refused as refused:
             return _dead(str(refused.reason))
+        except _Unwritable as error:
+            return _dead(str(error))  # the next try would end so, too
         except Exception as error:
             raise NothingDone("composing") from error
         if single is None:
@@ -268,10 +270,14 @@ class Singles:
         job = PressJob(compiled, signing_of(mail_list))
         made = (await self._press.compose(f"effect {effect.id}", job, [letter], now // SECOND))[0]
         if isinstance(made, ComposeFailure):
-            raise ValueError(made.reason)
+            raise _Unwritable(made.reason)
         expires_at = now + BOUNCE_DAYS * 86_400 * SECOND
         sender = verp(who, mail_list.bounce_domain, expires_at, keys.verp)
         return Single(sender, wire_form(mail.address), made, look, is_trial=mail.is_trial)
+
+
+class _Unwritable(Exception):
+    """Of these values no mail can be made; its text is the reason."""
 
 
 class _Drafts:

@@ -50,7 +50,7 @@ PLAN = (
 )
 """What may be wrong with what a campaign says, or with whom it is for."""
 
-_COMPOSED = (
+COMPOSED = (
     *PLAN,
     Refusal.VALUE_MISSING,
     Refusal.VALUE_UNWRITABLE,
@@ -155,9 +155,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
     async def previewed(ask: Ask[Query, PreviewBody]) -> PreviewView:
         campaign = await campaign_of(ask, mail)
         mail_list = list_of(ask, mail.held, campaign.list)
-        said = await ask.wiring.store.run(message, campaign.id)
-        if said is None:
-            raise Refused(Refusal.CONTENT_GONE, "what it says is not kept any more")
+        content = await content_of(ask, campaign)
         values = ask.body.values or {}
         if ask.body.recipient is not None and is_masked(ask, mail_list):
             detail = "recipient: theirs are not shown under the postpaid contract; give values"
@@ -170,8 +168,8 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             if not found or found[0].id != id_:
                 raise Refused(Refusal.UNKNOWN_REFERENCE, "recipient: nobody of that id is there")
             values = attributes_of(found[0].attributes) | values
-        composed = await mail.compose(said.content, mail_list, values)
-        problems = _shown(await content_checked(said.content, mail_list))
+        composed = await mail.compose(content, mail_list, values)
+        problems = _shown(await content_checked(content, mail_list))
         fields = {name: getattr(composed, name) for name in composed.__struct_fields__}
         warnings = warnings_of(campaign, mail_list)
         return PreviewView(**fields, problems=problems, warnings=warnings)
@@ -236,7 +234,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             body=PreviewBody,
             answer=PreviewView,
             segments={"id": ID},
-            refusals=_COMPOSED,
+            refusals=COMPOSED,
             description="Links are shown as they were written, and the link to stop leads nowhere. "
             "It is refused where this recipient's mail could not be made, and for a recipient of a "
             "postpaid list (rule R83): give `values` there. What the law wants shown may still be "
@@ -256,6 +254,18 @@ async def campaign_of(ask: Ask[Any, Any], mail: Mail) -> Campaign:
     if not found or found[0].id != id_:
         raise Refused(Refusal.NOT_FOUND, "there is no such campaign")
     return found[0]
+
+
+async def content_of(ask: Ask[Any, Any], campaign: Campaign) -> Content:
+    """What a campaign says.
+
+    Raises:
+        Refused: it is not kept any more.
+    """
+    said = await ask.wiring.store.run(message, campaign.id)
+    if said is None:
+        raise Refused(Refusal.CONTENT_GONE, "what it says is not kept any more")
+    return said.content
 
 
 async def planned(body: PlanBody, mail_list: object) -> desk.Plan:

@@ -8,8 +8,14 @@ from msgspec import Meta
 
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import ID, Body, Endpoint, Query
-from adapters.http.api.mail.base import TAG, Mail, Values
-from adapters.http.api.mail.campaigns import PLAN, campaign_of, content_checked
+from adapters.http.api.mail.base import TAG, Mail, Values, list_of
+from adapters.http.api.mail.campaigns import (
+    COMPOSED,
+    PLAN,
+    campaign_of,
+    content_checked,
+    content_of,
+)
 from adapters.http.api.mail.plans import CampaignView, ResentView, campaign_view, resent_view
 from gateway.domain.access import MANAGERS
 from gateway.domain.mail.campaigns import Campaign
@@ -78,10 +84,14 @@ def endpoints(mail: Mail) -> list[Endpoint]:
     """The calls of the API by which campaigns go on."""
 
     async def tried(ask: Ask[Query, TrialBody]) -> Answer:
+        campaign = await campaign_of(ask, mail)
+        mail_list = list_of(ask, mail.held, campaign.list)
+        # What cannot be made is refused while somebody listens: afterwards it is only logged.
+        await mail.compose(await content_of(ask, campaign), mail_list, ask.body.values)
         wish = Trial(
             scope=ask.scope,
             actor=ask.access.actor,
-            campaign=ask.id(),
+            campaign=campaign.id,
             addresses=tuple(ask.body.addresses),
             values=ask.body.values,
             now=ask.now,
@@ -158,6 +168,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
                 Refusal.CONTENT_GONE,
                 Refusal.SENDS_HALTED,
                 Refusal.TOO_MANY_TRIALS,
+                *COMPOSED,
             ),
             description=f"It counts in no figure. To at most {MOST_A_DAY} addresses a day and "
             "list, by Tokyo's clocks; not while sends are halted.",

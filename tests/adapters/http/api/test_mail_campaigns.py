@@ -282,7 +282,9 @@ def test_a_message_that_cannot_be_made_is_refused_in_the_preview(world: World) -
 
 
 def test_a_message_is_tried_out_on_a_few_addresses(world: World) -> None:
-    """Each once, by the outbox; who stopped the list gets no trial of it."""
+    """Each once, by the outbox; what cannot be made is refused at once, and who stopped the list
+    gets no trial of it.
+    """
     campaign = given_campaign(world)
     path = f"/mail-campaigns/{campaign.id}/trial"
     body = {"addresses": ["a@acme.example", "b@acme.example", "A@acme.example"]}
@@ -296,6 +298,8 @@ def test_a_message_is_tried_out_on_a_few_addresses(world: World) -> None:
     assert sent[0]["values"] == {"name": "試"}
     six = {"addresses": [f"a{number}@acme.example" for number in range(6)]}
     assert manage(world, "POST", path, six).reason == "invalid_field"
+    lacking = f"/mail-campaigns/{given_campaign(world, subject='{{ pref }}').id}/trial"
+    assert manage(world, "POST", lacking, body).reason == "value_missing"
     assert manage(world, "POST", path, {"addresses": ["no"]}).reason == "address_invalid"
     stop = {"address": "stop@acme.example"}
     manage(world, "POST", f"/mail-lists/{PREPAID.id}/stops", stop)

@@ -118,6 +118,9 @@ def test_the_api_does_what_it_describes(world: World, document: Any) -> None:
     open_to_all = {key: value for key, value in document.items() if key != "security"}
     schema = schemathesis.openapi.from_dict(open_to_all)  # the token is ours to send
     schema.config.update(base_url=f"http://127.0.0.1:{world.port}/api/v1")
+    # What is too large is told so, before what is wrong with it is looked at.
+    rejection = schema.config.checks.negative_data_rejection
+    rejection.expected_statuses = [*rejection.expected_statuses, "413"]
     for found in schema.get_all_operations():
         operation: Any = found.ok()  # type: ignore[union-attr]  # it is one: see the first test
         ask_often(world, operation, GenerationMode.POSITIVE)
