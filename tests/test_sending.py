@@ -433,8 +433,9 @@ def test_who_is_told_to_come_again_does_not_rest(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_help_of_the_halt_names_all_that_it_halts(capsys: pytest.CaptureFixture[str]) -> None:
-    """Pushes and mail campaigns; and what goes on."""
+    """Pushes, mail campaigns and trials; and what goes on."""
     with pytest.raises(SystemExit):
         main(["stop-sends", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "halt pushes and mail campaigns within a second; replies and single mails go on" in said
+    assert "halt pushes, mail campaigns and trials within a second" in said
+    assert "replies and confirmations go on" in said

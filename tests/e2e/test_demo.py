@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.daemon import PATIENCE, plain_environment, wait_for, while_we_live
+from tests.support.ports import usual_ports
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -61,14 +62,22 @@ class Demo:
         return self.process.wait(PATIENCE)
 
 
+@contextmanager
+def demonstrated(folder: Path, *arguments: str) -> Iterator[Demo]:
+    """A running demonstration, the only one there is."""
+    with usual_ports():
+        made = Demo(folder, *arguments)
+        yield made
+        if made.process.poll() is None:
+            made.process.terminate()  # which ends its daemon, too
+            made.process.wait(PATIENCE)
+
+
 @pytest.fixture
 def demo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Demo]:
     """A running demonstration, with the arguments of the test's parameter."""
-    made = Demo(tmp_path, *request.param)
-    yield made
-    if made.process.poll() is None:
-        made.process.terminate()  # which ends its daemon, too
-        made.process.wait(PATIENCE)
+    with demonstrated(tmp_path, *request.param) as made:
+        yield made
 
 
 EQUAL = ("calls", "friends", "blocks", "messages", "coupons", "stamped", "points", "surveys")

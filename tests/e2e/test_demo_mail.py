@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_demo import Demo
-from tests.support.daemon import PATIENCE, wait_for
+from tests.e2e.test_demo import Demo, demonstrated
+from tests.support.daemon import wait_for
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -21,11 +21,8 @@ EQUAL = ("mails", "refused", "bounced", "delivered", "complaints", "stops", "cli
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
     """A demonstration of a few seconds; that all are mailed twice it awaits in any case."""
-    made = Demo(tmp_path, "--seconds", "6")
-    yield made
-    if made.process.poll() is None:
-        made.process.terminate()  # which ends its daemon, too
-        made.process.wait(PATIENCE)
+    with demonstrated(tmp_path, "--seconds", "6") as made:
+        yield made
 
 
 def test_the_sink_and_the_store_are_equal_mail_by_mail(demo: Demo) -> None:
