@@ -23,9 +23,10 @@ from gateway.domain.provisioning import Plan as Wanted
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import EVERYBODY, Ids, Seed
 from gateway.main.store import connected, execute
-from gateway.usecases.mail import campaigns
+from gateway.usecases.mail import campaigns, drafts
 from gateway.usecases.mail import standing as mail_standing
-from gateway.usecases.mail.campaigns import NewCampaign, Plan, Wish
+from gateway.usecases.mail.campaigns import Wish
+from gateway.usecases.mail.drafts import NewCampaign, Plan
 from gateway.usecases.mail.lists import mail_keys
 from gateway.usecases.mail.standing import Checked, Confirm
 from gateway.usecases.provisioning import difference
@@ -120,9 +121,7 @@ class World:
         now = _now()
         plan = Plan("秋", CONTENT)
         seed = Seed(self._ids.next(now), 1, _SECRET)
-        made = self._run(
-            campaigns.create, NewCampaign(EVERYBODY, _WHO, self.list.id, plan, now, seed)
-        )
+        made = self._run(drafts.create, NewCampaign(EVERYBODY, _WHO, self.list.id, plan, now, seed))
         begun: Campaign = self._run(campaigns.schedule, Wish(EVERYBODY, _WHO, made.id, now))
         return begun
 

@@ -24,7 +24,7 @@ from gateway.main.mail.sending import Outgoing
 from gateway.ports.mail.lists import Signup
 from gateway.ports.outbox import Claimed
 from gateway.usecases import outbox
-from gateway.usecases.mail.campaigns import NewCampaign, Plan, create
+from gateway.usecases.mail.drafts import NewCampaign, Plan, create
 from gateway.usecases.mail.lists import mail_keys
 from gateway.usecases.mail.trials import MOST, MOST_A_DAY, Trial, try_out
 from tests.support.campaigns import CampaignDesk

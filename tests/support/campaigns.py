@@ -11,11 +11,12 @@ from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.mail.tokens import Named, hash_of
 from gateway.domain.values import EVERYBODY
 from gateway.usecases.mail import bounces as mail_bounces
-from gateway.usecases.mail import campaign_steps, campaigns
+from gateway.usecases.mail import campaign_steps, campaigns, drafts
 from gateway.usecases.mail import sending as mail_sending
 from gateway.usecases.mail import standing as mail_standing
 from gateway.usecases.mail.bounces import Came, Took
-from gateway.usecases.mail.campaigns import NewCampaign, Plan, Wish
+from gateway.usecases.mail.campaigns import Wish
+from gateway.usecases.mail.drafts import NewCampaign, Plan
 from gateway.usecases.mail.sending import Given, Round
 from tests.support.mail_lists import KEYS, NEWS, MailDesk
 
@@ -59,7 +60,7 @@ class CampaignDesk(MailDesk):
         """A draft."""
         given: dict[str, Any] = {"name": "秋", "content": TEXT} | plan
         new = NewCampaign(EVERYBODY, "me", NEWS.id, Plan(**given), self.now, self.seed(1))
-        created: Campaign = self.run(campaigns.create, new)
+        created: Campaign = self.run(drafts.create, new)
         return created
 
     def ask(self, use_case: Any, campaign: Campaign) -> Campaign:

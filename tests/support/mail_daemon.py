@@ -24,7 +24,7 @@ from gateway.domain.mail.tokens import Keys
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Seed
 from gateway.main.mail.importing import import_file
 from gateway.main.store import execute
-from gateway.usecases.mail import campaigns
+from gateway.usecases.mail import campaigns, drafts
 from gateway.usecases.mail.lists import mail_keys
 from gateway.usecases.mail.standing import Checked, Confirm, confirm, keep_check
 from tests.support.daemon import PROVISIONING, Daemon
@@ -119,15 +119,15 @@ class MailDaemon:
 
     def campaign(self, content: Content = CONTENT, **plan: Any) -> Campaign:
         """One to all of the list, which begins once the daemon is there."""
-        wish = campaigns.NewCampaign(
+        wish = drafts.NewCampaign(
             EVERYBODY,
             "somebody",
             LIST,
-            campaigns.Plan(name="秋", content=content, **plan),
+            drafts.Plan(name="秋", content=content, **plan),
             _now(),
             Seed(self._ids.block(_now(), 1), 1, os.urandom(16)),
         )
-        made = self.ask(campaigns.create, wish)
+        made = self.ask(drafts.create, wish)
         scheduled: Campaign = self.ask(
             campaigns.schedule, campaigns.Wish(EVERYBODY, "somebody", made.id, _now())
         )

@@ -11,9 +11,10 @@ from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.mail.segments import MailSegment
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused
-from gateway.usecases.mail import campaigns
+from gateway.usecases.mail import campaigns, drafts
 from gateway.usecases.mail import standing as mail_standing
-from gateway.usecases.mail.campaigns import Decision, Resent
+from gateway.usecases.mail.campaigns import Decision
+from gateway.usecases.mail.drafts import Resent
 from gateway.usecases.mail.standing import Override
 from tests.support.campaigns import CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY, HOUR, NEWS
@@ -22,8 +23,8 @@ from tests.support.stores import Engine
 
 def again(desk: CampaignDesk, campaign: Campaign) -> Resent:
     """The draft for those whom a campaign did not reach."""
-    wish = campaigns.Again(EVERYBODY, "me", campaign.id, "もう一度", desk.now, desk.seed(1))
-    resent: Resent = desk.run(campaigns.again, wish)
+    wish = drafts.Again(EVERYBODY, "me", campaign.id, "もう一度", desk.now, desk.seed(1))
+    resent: Resent = desk.run(drafts.again, wish)
     return resent
 
 
@@ -198,9 +199,9 @@ def test_a_draft_again_after_it_was_unscheduled(desk: CampaignDesk) -> None:
     campaign = desk.ask(campaigns.schedule, desk.create(at=desk.now + HOUR))
     assert not desk.advance()
     assert desk.ask(campaigns.unschedule, campaign).state == "draft"
-    plan = campaigns.Plan(name="冬", content=BARE)
+    plan = drafts.Plan(name="冬", content=BARE)
     rewritten = desk.run(
-        campaigns.rewrite, campaigns.Rewrite(EVERYBODY, "me", campaign.id, plan, desk.now)
+        drafts.rewrite, drafts.Rewrite(EVERYBODY, "me", campaign.id, plan, desk.now)
     )
     assert (rewritten.name, rewritten.at) == ("冬", 0)
 

@@ -10,7 +10,8 @@ from adapters.storage.transaction import StoreTransaction
 from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
 from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.values import EVERYBODY, SECOND
-from gateway.usecases.mail.campaigns import Again, Decision, again, decide, schedule
+from gateway.usecases.mail.campaigns import Decision, decide, schedule
+from gateway.usecases.mail.drafts import Again, again
 from gateway.usecases.mail.sending import Round, exchange
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.mail_lists import DAY

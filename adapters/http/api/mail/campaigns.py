@@ -38,6 +38,7 @@ from gateway.domain.mail.profiles import attributes_of
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer
 from gateway.usecases.mail import campaigns as desk
+from gateway.usecases.mail import drafts
 from gateway.usecases.mail.sending import Message, message
 
 PLAN = (
@@ -136,7 +137,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
 
     async def made(ask: Ask[Query, CampaignBody]) -> Answer:
         mail_list = list_of(ask, mail.held, ask.body.list)
-        new = desk.NewCampaign(
+        new = drafts.NewCampaign(
             scope=ask.scope,
             actor=ask.access.actor,
             list=mail_list.id,
@@ -144,13 +145,13 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             now=ask.now,
             seed=ask.seed(1),
         )
-        return await ask.write(desk.create, new, lambda made: campaign_view(ask, made))
+        return await ask.write(drafts.create, new, lambda made: campaign_view(ask, made))
 
     async def rewritten(ask: Ask[Query, PlanBody]) -> Answer:
         campaign = await campaign_of(ask, mail)
         plan = await planned(ask.body, mail.held(MailList).get(campaign.list))
-        wish = desk.Rewrite(ask.scope, ask.access.actor, campaign.id, plan, ask.now)
-        return await ask.write(desk.rewrite, wish, lambda made: campaign_view(ask, made))
+        wish = drafts.Rewrite(ask.scope, ask.access.actor, campaign.id, plan, ask.now)
+        return await ask.write(drafts.rewrite, wish, lambda made: campaign_view(ask, made))
 
     async def previewed(ask: Ask[Query, PreviewBody]) -> PreviewView:
         campaign = await campaign_of(ask, mail)
@@ -268,7 +269,7 @@ async def content_of(ask: Ask[Any, Any], campaign: Campaign) -> Content:
     return said.content
 
 
-async def planned(body: PlanBody, mail_list: object) -> desk.Plan:
+async def planned(body: PlanBody, mail_list: object) -> drafts.Plan:
     """A plan as it was sent, its content checked beside the loop and before any transaction."""
     plan = plan_of(body)
     if not isinstance(mail_list, MailList):

@@ -27,7 +27,7 @@ from gateway.domain.mail.message.content import (
 from gateway.domain.mail.message.display import Language
 from gateway.domain.mail.segments import MOST_CONDITIONS
 from gateway.domain.values import micros
-from gateway.usecases.mail.campaigns import MOST_PARTS, Plan, Resent
+from gateway.usecases.mail.drafts import MOST_PARTS, Plan, Resent
 from gateway.usecases.views import Instant, written
 
 _DAY = 86_400

@@ -24,6 +24,7 @@ from gateway.domain.mail.message.content import Checked
 from gateway.errors import Refusal
 from gateway.ports import Answer, Fact, Transaction
 from gateway.usecases.mail import campaigns as desk
+from gateway.usecases.mail import drafts
 from gateway.usecases.mail.sending import message
 from gateway.usecases.mail.trials import MOST, MOST_A_DAY, Trial, try_out
 
@@ -103,10 +104,10 @@ def endpoints(mail: Mail) -> list[Endpoint]:
     async def resent(ask: Ask[Query, ResendBody]) -> Answer:
         campaign = await campaign_of(ask, mail)
         found = await checked(ask, campaign)
-        wish = desk.Again(
+        wish = drafts.Again(
             ask.scope, ask.access.actor, campaign.id, ask.body.name, ask.now, ask.seed(1), found
         )
-        return await ask.write(desk.again, wish, lambda made: resent_view(ask, made))
+        return await ask.write(drafts.again, wish, lambda made: resent_view(ask, made))
 
     async def settled(ask: Ask[Query, DoubtBody]) -> Answer:
         wish = desk.Decision(ask.scope, ask.access.actor, ask.id(), ask.body.to, ask.now)

@@ -19,7 +19,7 @@ from gateway.main.mail.keys import MailKeys
 from gateway.ports import Transaction
 from gateway.ports.mail.campaigns import Bounce
 from gateway.ports.mail.lists import Signup
-from gateway.usecases.mail.campaigns import NewCampaign, Plan, create
+from gateway.usecases.mail.drafts import NewCampaign, Plan, create
 from gateway.usecases.mail.imports import Begin, begin
 from gateway.usecases.mail.lists import Add, add
 from gateway.usecases.mail.standing import Checked, Confirm, confirm, keep_check
