@@ -62,7 +62,7 @@ async def _open(
         return wire, await _greet(config, wire, context)
     except BaseException as error:  # also where the opening itself was given up
         wire.abort()
-        if isinstance(error, Unopened) and error.answer.stage == "tls":
+        if not isinstance(error, Unopened) or error.answer.stage == "tls":
             wire.connection_lost(None)  # asyncio does not tell of it while hands are shaken
         raise
 

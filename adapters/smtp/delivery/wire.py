@@ -91,7 +91,9 @@ class Wire(asyncio.Protocol):
             self._end(self._replies.fault)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone; called twice where TLS failed, which not every loop tells."""
+        """The connection is gone; called twice where TLS failed or the opening was
+        given up, which not every loop tells.
+        """
         self._end("connection_lost")
         if self._watch is not None:
             self._watch.cancel()

@@ -96,6 +96,21 @@ async def test_what_stands_in_clear_text_behind_starttls_is_forgotten() -> None:
         assert not [said for said in sink.said if said.startswith("AUTH")]
 
 
+@on_a_loop
+async def test_whoever_is_stopped_while_hands_are_shaken_comes_to_an_end() -> None:
+    """The loop does not tell of the end of such a connection."""
+    silent = [b"220 mx\r\n", b"250-mx\r\n250 STARTTLS\r\n", b"220 go\r\n", b"", b""]
+    async with Scripted(silent) as server:
+        relay = Relay(
+            config(server.port, tls="required"), Letters([letter(1)]), rng=random.Random(1)
+        )
+        running = asyncio.create_task(relay.run())
+        await eventually(lambda: len(server.heard) == 3)
+        await relay.drain(PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await running
+
+
 @pytest.mark.parametrize("tls", ["required", "off"])
 @on_a_loop
 async def test_credentials_are_told_and_needed(tls: Tls) -> None:

@@ -74,7 +74,7 @@ def test_soft_samples_are_not_read_as_hard() -> None:
 
 
 def test_the_class_of_samples_is_right() -> None:
-    """At least 92 of 100; the issue asks for 85."""
+    """At least 92 of 100."""
     wrong = [case for case in cases() if not case.is_right]
     assert len(wrong) <= 0.08 * len(cases()), wrong
 
