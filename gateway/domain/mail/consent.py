@@ -71,10 +71,7 @@ def stated(values: Mapping[str, str], now: int) -> Stated:
     """
     texts = {name: values.get(name, "").strip() for name in COLUMNS}
     for name, text in texts.items():
-        if not text:
-            raise Refused(Refusal.CONSENT_MISSING, name)
-        if len(text) > MOST_TEXT or not text.replace("\u3000", " ").isprintable():
-            raise Refused(Refusal.CONSENT_INVALID, f"{name}: {_UNFIT}")
+        _check(name, text)
     at = read_moment(texts[AT])
     if at is None:
         detail = f"{AT}: is no time; write it like 2026-11-01, or 2026-11-01T09:00:00+09:00"
@@ -90,15 +87,19 @@ def checked(given: Stated, now: int) -> Stated:
             such mail; the detail is that of :func:`stated`.
     """
     for name, text in ((HOW, given.how), (EVIDENCE, given.evidence), (NOTICE, given.notice)):
-        if not text.strip():
-            raise Refused(Refusal.CONSENT_MISSING, name)
-        if len(text) > MOST_TEXT or not text.replace("\u3000", " ").isprintable():
-            raise Refused(Refusal.CONSENT_INVALID, f"{name}: {_UNFIT}")
+        _check(name, text)
     if given.at > now:
         raise Refused(Refusal.CONSENT_INVALID, FUTURE)
     if given.at < _EARLIEST:
         raise Refused(Refusal.CONSENT_INVALID, f"{AT}: is before there was such mail (1995)")
     return given
+
+
+def _check(name: str, text: str) -> None:
+    if not text.strip():
+        raise Refused(Refusal.CONSENT_MISSING, name)
+    if len(text) > MOST_TEXT or not text.replace("\u3000", " ").isprintable():
+        raise Refused(Refusal.CONSENT_INVALID, f"{name}: {_UNFIT}")
 
 
 def read_moment(text: str) -> int | None:

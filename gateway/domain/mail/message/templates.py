@@ -245,9 +245,8 @@ class _Reading:
         if is_plain and node.dyn_args is None and node.dyn_kwargs is None:
             (constant,) = node.args
             if isinstance(constant, nodes.Const) and isinstance(constant.value, str):
-                if _CONTROL_IN_LINE.search(
-                    constant.value
-                ):  # written as \\x00, which is read so late
+                # Written as \\x00, it is read as one so late.
+                if _CONTROL_IN_LINE.search(constant.value):
                     why = "a default holds a control character or a line end"
                     raise _invalid(self._where, node.lineno, why)
                 return constant.value
