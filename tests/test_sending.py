@@ -13,9 +13,9 @@ from gateway import config as configuration
 from gateway.cli import main
 from gateway.config import Config
 from gateway.domain.effects import Effect
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel
 from gateway.domain.line.friends import Friend
-from gateway.domain.line.quota import month_of
 from gateway.domain.values import EVERYBODY, SECOND, Counted, Ids
 from gateway.errors import Misconfigured, Permanent, Transient, Trouble
 from gateway.main.effects import Effects

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import msgspec
 
 from adapters.line.rates import Rates
+from gateway.domain.hours import month_of
 from gateway.domain.line import sending
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import month_of
 from gateway.domain.line.sending import Accepted, Answer, Exhausted, Kind, Next, Tries, is_unasked
 from gateway.domain.pushes import after_quiet
 from gateway.domain.values import SECOND, Counted, Seed

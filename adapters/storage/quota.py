@@ -8,7 +8,8 @@ from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection, among, prepare, prepare_bulk
 from adapters.storage.schema.sending import line_quotas
-from gateway.domain.line.quota import Quota, month_of, reserve
+from gateway.domain.hours import month_of
+from gateway.domain.line.quota import Quota, reserve
 from gateway.domain.values import Scope
 from gateway.ports.quota import Spent
 

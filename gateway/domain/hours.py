@@ -21,6 +21,11 @@ _FAR = 7000 * 365 * 24 * 3600 * SECOND  # about the year 8965: calendars end a t
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+def month_of(instant: int) -> str:
+    """The month of an instant on Asia/Tokyo's calendar, by which all is counted: ``2026-11``."""
+    return f"{moment(instant).astimezone(TOKYO):%Y-%m}"
+
+
 class Span(msgspec.Struct, frozen=True, array_like=True):
     """A stretch of a day, in minutes since its midnight; ``end`` itself is outside.
 

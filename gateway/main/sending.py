@@ -19,8 +19,9 @@ from adapters.storage.outbox import EVERYBODYS, OutboxReader
 from adapters.storage.provisioning import EntitiesInTransaction
 from adapters.storage.quota import QuotaReader
 from gateway.config import Config, Line
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import Quota, month_of
+from gateway.domain.line.quota import Quota
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Misconfigured, Permanent, Refused, Transient
 from gateway.main.parts import Chore, Deps, Part

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from gateway.domain.effects import Effect
+from gateway.domain.hours import month_of
 from gateway.domain.line import conversations
 from gateway.domain.line.channel import Channel, Message
 from gateway.domain.line.friends import Friend, stream_of
-from gateway.domain.line.quota import month_of
 from gateway.domain.values import EVERYBODY, Draw, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Fact, Transaction

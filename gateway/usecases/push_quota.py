@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import began, month_of
+from gateway.domain.line.quota import began
 from gateway.domain.pushes import QUOTA_PATIENCE, Push, Reason, State, ended
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.ports import Fact, Transaction

@@ -7,8 +7,8 @@ import msgspec
 
 from gateway.domain.access import Access
 from gateway.domain.audience import Segment
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import month_of
 from gateway.domain.pushes import (
     OVER,
     UNITS_A_MONTH,

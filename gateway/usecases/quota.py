@@ -4,9 +4,10 @@ from typing import Literal
 
 import msgspec
 
+from gateway.domain.hours import month_of
 from gateway.domain.line import quota
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import Quota, month_of
+from gateway.domain.line.quota import Quota
 from gateway.domain.values import EVERYBODY
 from gateway.ports import Fact, Transaction
 

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from gateway.domain.effects import NEVER
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel, Message
 from gateway.domain.line.friends import Friend, stream_of
 from gateway.domain.line.messages import render
-from gateway.domain.line.quota import month_of
 from gateway.domain.line.sending import ASIDE, LATE, is_unasked, quiet_for
 from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, Draw, Seed

@@ -9,8 +9,9 @@ import pytest
 from adapters.storage.conversations import ConversationReader
 from adapters.storage.inbox import InboxReader
 from adapters.storage.store import SqlStore
+from gateway.domain.hours import month_of
 from gateway.domain.line.friends import Friend
-from gateway.domain.line.quota import Quota, month_of
+from gateway.domain.line.quota import Quota
 from gateway.domain.values import EVERYBODY, SECOND, Ids, Scope, Seed
 from gateway.errors import Refusal, Refused
 from gateway.ports import Transaction

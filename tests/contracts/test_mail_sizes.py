@@ -13,7 +13,7 @@ from adapters.storage.database import Taken
 from adapters.storage.mail.reader import MailReader
 from adapters.storage.mail.sizes import CONTRACTS
 from gateway.domain.effects import NEVER
-from gateway.domain.line.quota import month_of
+from gateway.domain.hours import month_of
 from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import EVERYBODY, Scope

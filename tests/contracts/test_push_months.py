@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.domain import pushes as domain
-from gateway.domain.line.quota import began, month_of
+from gateway.domain.hours import month_of
+from gateway.domain.line.quota import began
 from gateway.domain.pushes import Demographic, Push
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.errors import Refusal, Refused

@@ -10,8 +10,8 @@ from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import ID, AdvertiserId, Endpoint, Listing, Page, Query
 from gateway.domain.access import STAFF
 from gateway.domain.audience import EVERYONE, TAG, Segment
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel
-from gateway.domain.line.quota import month_of
 from gateway.domain.pushes import RunState, StepRun
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer

@@ -11,9 +11,10 @@ from msgspec import Meta
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import AdvertiserId, Endpoint, Listing, Page, Query
 from gateway.domain.access import MANAGERS
+from gateway.domain.hours import month_of
 from gateway.domain.line.channel import Channel, Forward
 from gateway.domain.line.onboarding import Check, State
-from gateway.domain.line.quota import Quota, month_of
+from gateway.domain.line.quota import Quota
 from gateway.domain.values import micros
 from gateway.errors import Refusal, Refused
 from gateway.ports.insight import ChannelReading, ChannelState

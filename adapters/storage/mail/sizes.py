@@ -17,7 +17,7 @@ from adapters.storage.schema.mail import (
     mail_sizes,
     mail_suppressions,
 )
-from gateway.domain.line.quota import month_of
+from gateway.domain.hours import month_of
 from gateway.domain.mail.lists import Contract
 from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import EVERYBODY, Scope

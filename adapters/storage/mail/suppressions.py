@@ -11,7 +11,7 @@ from adapters.storage.mail.given import Hashes, in_parts
 from adapters.storage.mail.recipients import by_advertiser
 from adapters.storage.mail.sizes import SizesInTransaction
 from adapters.storage.schema.mail import SUPPRESSION_ENDS, mail_suppressions
-from gateway.domain.line.quota import month_of
+from gateway.domain.hours import month_of
 from gateway.domain.mail.recipients import Suppression
 from gateway.domain.values import Scope
 

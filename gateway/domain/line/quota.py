@@ -7,13 +7,12 @@ Source: https://developers.line.biz/en/reference/messaging-api/#get-quota
 """
 
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from gateway.domain.hours import TOKYO
 from gateway.domain.values import micros, moment
 
-_TOKYO = ZoneInfo("Asia/Tokyo")
 _replace = msgspec.structs.replace
 
 
@@ -56,14 +55,9 @@ class Quota(msgspec.Struct, frozen=True):
         return self.left is None or self.left >= count
 
 
-def month_of(instant: int) -> str:
-    """The month in which the platform counts what is sent at an instant."""
-    return f"{moment(instant).astimezone(_TOKYO):%Y-%m}"
-
-
 def began(instant: int) -> int:
     """When the month of an instant began."""
-    day = moment(instant).astimezone(_TOKYO)
+    day = moment(instant).astimezone(TOKYO)
     return micros(day.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
 
 

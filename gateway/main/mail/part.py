@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from adapters.smtp.sending.recall import Recall
 from adapters.storage.mail.reader import MailReader
 from gateway.config import Smtp
-from gateway.domain.hours import TOKYO
+from gateway.domain.hours import month_of
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.mail.signups import KEPT_SECONDS
-from gateway.domain.values import EVERYBODY, SECOND, moment
+from gateway.domain.values import EVERYBODY, SECOND
 from gateway.main.chores import Pace, clean_up
 from gateway.main.mail.keys import MailKeys
 from gateway.main.mail.sending import Outgoing, sending
@@ -66,7 +66,7 @@ def _counting(deps: Deps, metrics: Metrics) -> Chore:
     reader = MailReader(deps.database.dialect)
 
     async def chore() -> None:
-        month = moment(deps.clock()).astimezone(TOKYO).strftime("%Y-%m")
+        month = month_of(deps.clock())
         sizes = await deps.store.read(reader.sizes, EVERYBODY, month)
         counts: Counter[str] = Counter()
         for (advertiser, _), (now, _) in sizes.items():

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.domain.hours import month_of
 from gateway.domain.line.friends import Friend
-from gateway.domain.line.quota import began, month_of
+from gateway.domain.line.quota import began
 from gateway.domain.pushes import Step, StepRun, StepSeries
 from gateway.domain.values import EVERYBODY, SECOND, Seed
 from gateway.ports import Transaction

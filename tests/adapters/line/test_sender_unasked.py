@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.hours import month_of
 from gateway.domain.line.friends import Friend
-from gateway.domain.line.quota import month_of
 from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.ports import Transaction

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.effects import NEVER
-from gateway.domain.line.quota import Quota, month_of, read, reserve
+from gateway.domain.hours import month_of
+from gateway.domain.line.quota import Quota, read, reserve
 from gateway.domain.line.sending import (
     MEMORY_SECONDS,
     Accepted,

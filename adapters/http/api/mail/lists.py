@@ -1,6 +1,5 @@
 """Mail lists: what they are, what their sends wait for, and how many addresses they have."""
 
-import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
@@ -10,9 +9,8 @@ from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import AdvertiserId, Body, Endpoint, Listing, Page, Query
 from adapters.http.api.mail.base import LIST, TAG, Halted, Mail, instant, list_of
 from gateway.domain.access import MANAGERS, OPERATORS
-from gateway.domain.hours import TOKYO
+from gateway.domain.hours import month_of
 from gateway.domain.mail.lists import Contract, MailList
-from gateway.domain.values import moment
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer
 from gateway.ports.mail.standing import Confirmation, MailCheck
@@ -167,7 +165,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
         return await ask.write(override, wish, lambda check: _check(ask, check))
 
     async def sizes(ask: Ask[SizesQuery, None]) -> SizesView:
-        month = ask.query.month or _month(ask.now)
+        month = ask.query.month or month_of(ask.now)
         scope = ask.narrowed(ask.query.advertiser)
         found = await ask.read(mail.lists.sizes, scope, month)
         items = [SizeOf(*key, *both) for key, both in sorted(found.items()) if any(both)]
@@ -232,11 +230,6 @@ def endpoints(mail: Mail) -> list[Endpoint]:
             description="What may be mailed, neither stopped nor removed, under each contract.",
         ),
     ]
-
-
-def _month(now: int) -> str:
-    day: dt.datetime = moment(now).astimezone(TOKYO)
-    return f"{day:%Y-%m}"
 
 
 def _shown(mail_list: MailList) -> MailListView:

@@ -13,10 +13,11 @@ from adapters.http.api.endpoint import Endpoint
 from adapters.storage.insight_reader import ChannelReader
 from adapters.storage.provisioning import RouteCache
 from adapters.storage.transaction import StoreTransaction
+from gateway.domain.hours import month_of
 from gateway.domain.insight import Own, OwnDay, day_of
 from gateway.domain.line.channel import Channel, Forward
 from gateway.domain.line.onboarding import Check
-from gateway.domain.line.quota import Quota, month_of
+from gateway.domain.line.quota import Quota
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.main.onboarding import part
 from gateway.main.parts import Deps
