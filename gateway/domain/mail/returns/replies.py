@@ -78,9 +78,8 @@ _BARE = re.compile(
     r"(?:recipient|address|user)(?: address)? (?:rejected|refused)(?! (?:by|due|for|as))"
 )
 _AGAIN = re.compile(r"try (?:\w+ )?(?:again|later)")
-_SHUT = re.compile(
-    r"disabled|deactivat|suspend|locked|frozen|temporar|blocked"
-)  # it can be opened again
+# It can be opened again.
+_SHUT = re.compile(r"disabled|deactivat|suspend|locked|frozen|temporar|blocked")
 _KDDI = frozenset({"ezweb.ne.jp", "au.com"})
 _DOCOMO = frozenset({"docomo.ne.jp", ""})  # empty: nobody tells
 _CODE = re.compile(r"(?<![\w.\[:@-])([245]\d\d)(?![\w.\]@])")
@@ -197,10 +196,10 @@ def _by_figures(
         return "blocked" if stage == "mail" else "user_unknown"  # RFC 5321, 4.2.3: 550's own words
     if named := _BY_STATUS.get(detail):
         return named
-    weak = _weakly(stage, code, detail)
     if not code and detail in ("", "0.0"):
         # A reply that only asks for another try is quoted bare once the tries are over.
         return "expired" if _AGAIN.search(words) else None
+    weak = _weakly(stage, code, detail)
     hint = loosely(words) if found_nothing else None
     if weak == "blocked" and hint not in _ABOUT_MAIL:
         return weak
@@ -216,6 +215,6 @@ def _weakly(stage: str, code: int, detail: str) -> BounceClass | None:
     if code in _BY_CODE:
         return _BY_CODE[code]
     # Of a code that RFC 5321 does not have, its first figure counts (4.2.1).
-    return (
-        "system" if code // 100 == 4 else _WITHOUT_REASON.get(stage) if code // 100 == 5 else None
-    )
+    if code // 100 == 4:
+        return "system"
+    return _WITHOUT_REASON.get(stage) if code // 100 == 5 else None
