@@ -15,7 +15,7 @@ from gateway.domain.values import Counted, Scope
 from gateway.ports.quota import Quotas, Spent
 
 HALTED = ("line.push", "line.multicast", "line.narrowcast", "line.broadcast", "mail.test")
-"""What `stop-sends` halts. Replies are answers to what somebody asked, and go on; so are
+"""What `stop-sends` halts. Replies are answers to what somebody asked, and go on; so do
 confirmations of sign-ups."""
 
 FORGOTTEN = ("line.forward", "mail.single", "mail.test")

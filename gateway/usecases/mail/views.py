@@ -14,7 +14,7 @@ from gateway.ports.mail.standing import Confirmation, MailCheck
 from gateway.usecases.mail.lists import consents_of, list_of
 
 
-class OfList(msgspec.Struct, frozen=True):
+class About(msgspec.Struct, frozen=True):
     """A list, and for a question about one of its recipients their id."""
 
     scope: Scope
@@ -29,7 +29,7 @@ class ListStanding(msgspec.Struct, frozen=True):
     check: MailCheck | None
 
 
-def standing(tx: Transaction, asked: OfList) -> tuple[ListStanding, Sequence[Fact]]:
+def standing(tx: Transaction, asked: About) -> tuple[ListStanding, Sequence[Fact]]:
     """What was confirmed and found of a list.
 
     Raises:
@@ -52,7 +52,7 @@ class Known(msgspec.Struct, frozen=True):
     """Also those of all lists of the advertiser, and of other lists."""
 
 
-def known(tx: Transaction, asked: OfList) -> tuple[Known, Sequence[Fact]]:
+def known(tx: Transaction, asked: About) -> tuple[Known, Sequence[Fact]]:
     """One recipient of a list.
 
     Raises:

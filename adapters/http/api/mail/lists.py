@@ -15,7 +15,7 @@ from gateway.errors import Refusal, Refused
 from gateway.ports import Answer
 from gateway.ports.mail.standing import Confirmation, MailCheck
 from gateway.usecases.mail.standing import Confirm, Override, confirm, override
-from gateway.usecases.mail.views import OfList, standing
+from gateway.usecases.mail.views import About, standing
 from gateway.usecases.views import Instant, written
 
 
@@ -144,7 +144,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
 
     async def shown(ask: Ask[Query, None]) -> MailListDetail:
         mail_list = list_of(ask, mail.held)
-        stands = await ask.wiring.store.run(standing, OfList(ask.scope, mail_list.id))
+        stands = await ask.wiring.store.run(standing, About(ask.scope, mail_list.id))
         confirmation, check = stands.confirmation, stands.check
         return MailListDetail(
             _shown(mail_list),

@@ -35,7 +35,7 @@ from gateway.domain.mail.recipients import Consent, How, Recipient, Source, Stat
 from gateway.errors import Refusal
 from gateway.ports import Answer, Lane
 from gateway.usecases.mail.lists import Add, Added, Change, Remove, add, change, remove
-from gateway.usecases.mail.views import Export, Known, OfList, export, known
+from gateway.usecases.mail.views import About, Export, Known, export, known
 from gateway.usecases.views import Instant, written
 
 _CSV = "text/csv; charset=utf-8"
@@ -155,7 +155,7 @@ def endpoints(mail: Mail) -> list[Endpoint]:
 
     async def shown(ask: Ask[Query, None]) -> RecipientDetail:
         mail_list = list_of(ask, mail.held)
-        asked = OfList(ask.scope, mail_list.id, ask.id("recipient"))
+        asked = About(ask.scope, mail_list.id, ask.id("recipient"))
         return _detail(ask, mail_list, await ask.wiring.store.run(known, asked))
 
     async def added(ask: Ask[Query, RecipientBody]) -> Answer:
