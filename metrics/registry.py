@@ -22,6 +22,7 @@ from gateway.domain.line.forwarding import Result as ForwardResult
 from gateway.domain.line.sending import Kind as SendKind
 from gateway.domain.line.sending import Result as SendResult
 from gateway.domain.links import Visitor
+from gateway.domain.mail.campaigns import CampaignResult
 from gateway.domain.mail.returns.bounces import BounceClass
 from gateway.domain.mail.signups import Asked
 from gateway.domain.surveys import Result as SurveyResult
@@ -58,7 +59,7 @@ _NOTES: tuple[str, ...] = get_args(get_type_hints(Noted)["what"])
 _RESULTS: tuple[str, ...] = get_args(Result)
 _BOUNCES = tuple(name for name in get_args(BounceClass) if name != "not_a_bounce")
 _OUTCOMES: tuple[str, ...] = get_args(Outcome)
-_PAUSES = ("bounces", "unwritable", "fault", "check")
+_CAMPAIGNS: tuple[str, ...] = get_args(CampaignResult)
 
 _ROUTE: dict[str, tuple[str, ...]] = {"provider": (), "route": ()}
 _ADVERTISER: dict[str, tuple[str, ...]] = {"advertiser": ()}
@@ -378,7 +379,7 @@ METRICS = (
         "mail_campaigns_total",
         "counter",
         "Campaigns that are over, or were paused: too much came back, some or all cannot be made.",
-        _ADVERTISER | {"result": ("done", "canceled", *(f"paused_for_{why}" for why in _PAUSES))},
+        _ADVERTISER | {"result": _CAMPAIGNS},
         scope="advertiser",
     ),
     Metric(

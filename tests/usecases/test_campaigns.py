@@ -282,8 +282,8 @@ def test_a_settled_campaign_notes_what_went_with_the_consents(desk: CampaignDesk
     desk.now += 2 * SECOND
     desk.advance_all()
     closing = desk.campaign(campaign)
-    assert closing.due_at == closing.is_settled_at
-    desk.now = closing.is_settled_at
+    assert closing.due_at == closing.settles_at
+    desk.now = closing.settles_at
     desk.advance_all()
     done = desk.campaign(campaign)
     assert (done.state, done.due_at, done.settled_at) == ("done", None, desk.now)

@@ -175,7 +175,7 @@ def test_links_are_kept_before_they_are_needed(desk: CampaignDesk) -> None:
 def test_a_campaign_that_cannot_be_made_is_paused(desk: CampaignDesk) -> None:
     """A fault of its content stops it, and says so."""
     campaign = desk.begin()
-    desk.run(mail_sending.pause_for_fault, Fault(campaign.id, desk.now))
+    desk.run(mail_sending.pause_for_fault, Fault(campaign.id))
     paused = desk.campaign(campaign)
     assert (paused.state, paused.reason) == ("paused", "content")
 

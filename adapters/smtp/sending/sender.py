@@ -329,7 +329,7 @@ class Sender:
                 "a campaign's mails cannot be made", campaign=campaign_id, exc_info=error
             )
             with contextlib.suppress(GatewayError):
-                fault = Fault(campaign_id, now)
+                fault = Fault(campaign_id)
                 paused = await self._store.run(pause_for_fault, fault, Lane.BACKGROUND)
                 if paused is not None:
                     self._guard.changed(paused)

@@ -26,7 +26,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     "canceled": {},
 }
 """What follows what; :func:`moved` refuses all else. Whoever resumes goes on fixing first: where
-all recipients are fixed already, that ends at once."""
+all recipients are fixed already, only those who were paused meanwhile are let go."""
 
 _SAID: Mapping[Event, str] = {
     "schedule": "be scheduled",
@@ -73,6 +73,17 @@ def may_be_missed(campaign: "Campaign", figures: Mapping[str, int]) -> int:
         names += ["queued", "deferred"]  # they are taken back a piece at a time
     names += [name for name in figures if name.startswith(("failed:", "bounced:"))]
     return sum(figures.get(name, 0) for name in names)
+
+
+CampaignResult = Literal[
+    "done",
+    "canceled",
+    "paused_for_bounces",
+    "paused_for_unwritable",
+    "paused_for_fault",
+    "paused_for_check",
+]
+"""How a campaign ended, or why it was paused by itself. Also a metric label."""
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -142,12 +153,17 @@ class Campaign(msgspec.Struct, frozen=True):
         return self.state in ("scheduled", "fixing", "sending", "paused")
 
     @property
+    def can_pause(self) -> bool:
+        """Whether it goes on, so that it can be paused."""
+        return "pause" in TRANSITIONS[self.state]
+
+    @property
     def is_fixed(self) -> bool:
         """Whether all its recipients are written down."""
         return self.fixed_to == ALL or self.fixed_to < 0
 
     @property
-    def is_settled_at(self) -> int:
+    def settles_at(self) -> int:
         """When its bounces will count as complete (microseconds)."""
         return self.ended_at + SETTLE_SECONDS * SECOND
 

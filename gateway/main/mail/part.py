@@ -18,7 +18,6 @@ from gateway.main.mail.keys import MailKeys
 from gateway.main.mail.sending import Outgoing, sending
 from gateway.main.parts import Chore, Deps, Part
 from gateway.usecases.mail import retention
-from gateway.usecases.mail import sending as mail_sending
 from metrics.exposition import Metrics
 
 _DAY = 86_400 * SECOND
@@ -97,13 +96,12 @@ def _forgetting(deps: Deps) -> Chore:
         if not pace.is_even:
             return
         now = deps.clock()
+        mails = now - days.mail_days * _DAY
         await clean_up(
             deps.store,
             [
-                *(
-                    (mail_sending.forget, mail_sending.Forget(what, now - days.mail_days * _DAY))
-                    for what in ("sends", "bounces")
-                ),
+                (retention.forget, retention.Forget("sends", mails)),
+                (retention.forget, retention.Forget("bounces", mails)),
                 *((retention.forget, job) for job in overdue(now, days.mail_consent_days)),
             ],
         )

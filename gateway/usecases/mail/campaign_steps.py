@@ -80,7 +80,9 @@ def _begin(
 
 
 def _fix(tx: Transaction, campaign: Campaign, now: int) -> Campaign:
-    """Write some recipients down; once it is all of them, the mails may go."""
+    """Write some recipients down; once it is all of them, and those are let go who were paused
+    for as long as bounces came, the mails may go.
+    """
     if campaign.is_fixed:
         if let_go(tx, campaign, now, AT_ONCE):
             return _replace(campaign, due_at=now)
@@ -202,9 +204,9 @@ def _close(tx: Transaction, campaign: Campaign, now: int) -> tuple[Campaign, Seq
         reached = tx.mail.consents.sent(EVERYBODY, campaign.id, campaign.fixed_to, AT_ONCE)
         if reached:
             return _replace(campaign, fixed_to=reached, due_at=now), ()
-        return _replace(campaign, fixed_to=ALL, due_at=max(now, campaign.is_settled_at)), ()
-    if now < campaign.is_settled_at:
-        return _replace(campaign, due_at=campaign.is_settled_at), ()
+        return _replace(campaign, fixed_to=ALL, due_at=max(now, campaign.settles_at)), ()
+    if now < campaign.settles_at:
+        return _replace(campaign, due_at=campaign.settles_at), ()
     if let_go(tx, campaign, now, AT_ONCE):
         return _replace(campaign, due_at=now), ()
     if tx.campaigns.bounces.reset(EVERYBODY, campaign, AT_ONCE):

@@ -13,9 +13,9 @@ from gateway.ports.mail.locks import OfAdvertiser
 AT_ONCE = 500
 """Rows that one unit of the background lane deletes."""
 
-Kept = Literal["consents", "suppressions", "signups", "imports"]
-"""What is deleted after its time: consents whose recipient is gone, stops that have ended, sign-ups
-and reports of imports."""
+Kept = Literal["sends", "bounces", "consents", "suppressions", "signups", "imports"]
+"""What is deleted after its time: mails of campaigns that are over and what came back of them,
+consents whose recipient is gone, stops that have ended, sign-ups and reports of imports."""
 
 
 class Forget(msgspec.Struct, frozen=True):
@@ -29,6 +29,8 @@ def forget(tx: Transaction, job: Forget) -> tuple[int, Sequence[Fact]]:
     """Delete what has passed its retention, a bounded piece at a time; returns how much went."""
     mail = tx.mail
     does = {
+        "sends": tx.campaigns.lookups.forget,
+        "bounces": tx.campaigns.bounces.forget,
         "consents": mail.consents.forget,
         "suppressions": mail.suppressions.forget,
         "signups": mail.entrance.signups.forget,

@@ -17,7 +17,7 @@ from gateway.ports import Fact, Transaction
 from gateway.ports.mail.locks import Locking, MailLocks, OfCampaign
 from gateway.usecases.mail.bounces import refused
 from gateway.usecases.mail.campaigns import decode_content
-from gateway.usecases.mail.watching import campaign_counted, watch_share
+from gateway.usecases.mail.watching import paused, watch_share
 
 AT_ONCE = 500
 """Rows that one unit touches at most."""
@@ -258,32 +258,11 @@ class Fault(OfCampaign, frozen=True):
     """A campaign whose mails cannot be made."""
 
     campaign: int
-    now: int
 
 
 def pause_for_fault(tx: Transaction, fault: Fault) -> tuple[Campaign | None, Sequence[Fact]]:
     """Pause a campaign whose mails cannot be made; it as it is then."""
     campaign = tx.campaigns.find(EVERYBODY, fault.campaign)
-    if campaign is None or campaign.state not in ("fixing", "sending"):
+    if campaign is None or not campaign.can_pause:
         return campaign, ()
-    # Still due: what went is noted.
-    campaign = msgspec.structs.replace(campaign, state="paused", reason="content")
-    tx.campaigns.save(EVERYBODY, campaign)
-    return campaign, (campaign_counted(campaign.advertiser, "paused_for_fault"),)
-
-
-# --- retention ---
-
-
-class Forget(msgspec.Struct, frozen=True):
-    """A piece of clean-up: ``sends`` or ``bounces`` of before an instant (microseconds)."""
-
-    what: str
-    before: int
-
-
-def forget(tx: Transaction, job: Forget) -> tuple[int, Sequence[Fact]]:
-    """Delete what has passed its retention, a bounded piece at a time; how much went."""
-    if job.what == "sends":
-        return tx.campaigns.lookups.forget(EVERYBODY, job.before, AT_ONCE), ()
-    return tx.campaigns.bounces.forget(EVERYBODY, job.before, AT_ONCE), ()
+    return paused(tx, campaign, "content")

@@ -5,13 +5,22 @@ from typing import Literal
 
 import msgspec
 
-from gateway.domain.mail.campaigns import Campaign, moved
+from gateway.domain.mail.campaigns import Campaign, CampaignResult, moved
 from gateway.domain.values import EVERYBODY, Counted
 from gateway.ports import Fact, Transaction
 
 UNWRITABLE: Literal["unwritable"] = "unwritable"
 """The class of a mail that could not be made: a value of its recipient is missing or unfit. It is a
 failure, and no bounce."""
+
+Reason = Literal["bounces", "unwritable", "content"]
+"""Why a campaign is paused while it is sent: ``content``: none of its mails can be made."""
+
+_COUNTED_AS: Mapping[Reason, CampaignResult] = {
+    "bounces": "paused_for_bounces",
+    "unwritable": "paused_for_unwritable",
+    "content": "paused_for_fault",
+}
 
 LEAST_TRIED = 50
 """Of fewer mails a share says nothing: no campaign is paused by itself before."""
@@ -56,13 +65,13 @@ def watch_share(tx: Transaction, campaign: Campaign) -> tuple[Campaign, Sequence
     """Pause a campaign of which too much comes back, or cannot be made; what it is then, and the
     alarm if so.
     """
-    if campaign.state not in ("fixing", "sending"):
+    if not campaign.can_pause:
         return campaign, ()
     figures = tx.campaigns.figures.of(EVERYBODY, campaign.id)
     if _is_too_much(share_of(figures), campaign):
-        return _paused(tx, campaign, "bounces")
+        return paused(tx, campaign, "bounces")
     if _is_too_much(unwritable_of(figures), campaign):
-        return _paused(tx, campaign, UNWRITABLE)
+        return paused(tx, campaign, UNWRITABLE)
     return campaign, ()
 
 
@@ -71,27 +80,12 @@ def _is_too_much(share: tuple[int, int], campaign: Campaign) -> bool:
     return tried >= LEAST_TRIED and bad * 100 > tried * campaign.pause_percent
 
 
-def _paused(
-    tx: Transaction, campaign: Campaign, reason: Literal["bounces", "unwritable"]
-) -> tuple[Campaign, Sequence[Fact]]:
+def paused(tx: Transaction, campaign: Campaign, reason: Reason) -> tuple[Campaign, Sequence[Fact]]:
+    """Pause a campaign for a reason of its own; it as it is then, and the alarm."""
     # Still due: what went is noted.
     campaign = _replace(campaign, state=moved(campaign.state, "pause"), reason=reason)
     tx.campaigns.save(EVERYBODY, campaign)
-    results: dict[str, CampaignResult] = {
-        "bounces": "paused_for_bounces",
-        UNWRITABLE: "paused_for_unwritable",
-    }
-    return campaign, (campaign_counted(campaign.advertiser, results[reason]),)
-
-
-CampaignResult = Literal[
-    "done",
-    "canceled",
-    "paused_for_bounces",
-    "paused_for_unwritable",
-    "paused_for_fault",
-    "paused_for_check",
-]
+    return campaign, (campaign_counted(campaign.advertiser, _COUNTED_AS[reason]),)
 
 
 def campaign_counted(advertiser: str, result: CampaignResult) -> Counted:
