@@ -13,6 +13,7 @@ from adapters.smtp.sending.sender import Process, Sender
 from gateway.domain.mail.campaigns import Campaign, Letter, Result
 from gateway.domain.mail.lists import MailList
 from gateway.domain.values import SECOND
+from gateway.ports import Clock
 from gateway.usecases.mail.sending import Given, Lost, Round
 
 NOW = 1_795_057_200 * SECOND  # 12:00 in Tokyo
@@ -75,6 +76,25 @@ class Log:
     warning = error = info
 
 
+def sender_of(
+    store: Any,
+    jobs: Any,
+    guard: Guard,
+    *,
+    clock: Clock,
+    steady: Callable[[], float],
+    log: Any,
+    least: int = 40,
+) -> Sender:
+    """A sender before a store and a maker of letters that are not real ones."""
+    blocks: Any = type("Blocks", (), {"block": lambda *_: 1})()
+    process = Process(ids=blocks, owner=lambda: 7, clock=clock, log=log, steady=steady)
+    singles = cast(Any, _NoSingles())
+    return Sender(
+        store=store, jobs=jobs, guard=guard, singles=singles, process=process, least=least
+    )
+
+
 class World:
     """A sender with one relay, and a store that has given letters; open it with ``async with``."""
 
@@ -87,19 +107,8 @@ class World:
         self.looks: list[float] = []
         self.log = Log()
         self.guard = Guard(Recall(), lambda _: NEWS, self.clock, self.loop.time)
-        blocks: Any = type("Blocks", (), {"block": lambda *_: 1})()
-        self.sender = Sender(
-            store=cast(Any, self),
-            jobs=cast(Any, self),
-            guard=self.guard,
-            singles=cast(Any, _NoSingles()),
-            process=Process(
-                ids=blocks,
-                owner=lambda: 7,
-                clock=self.clock,
-                log=self.log,
-                steady=self.loop.time,
-            ),
+        self.sender = sender_of(
+            self, self, self.guard, clock=self.clock, steady=self.loop.time, log=self.log
         )
         self.post = self.sender.post()
 

@@ -1,32 +1,26 @@
 """What a sender takes into its hands, and what it makes of the store's troubles."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, cast, get_args
 
+import msgspec
 import pytest
 
 from adapters.smtp.sending.guard import Guard
 from adapters.smtp.sending.hands import MOST_BYTES, Hands
 from adapters.smtp.sending.recall import Recall
-from adapters.smtp.sending.sender import Process, Sender
 from gateway.domain.mail.campaigns import Campaign, Letter
 from gateway.domain.mail.lanes import Lane
-from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.pace import Pacer
-from gateway.domain.values import SECOND
 from gateway.errors import Transient, Trouble
 from gateway.usecases.mail.sending import Given, Lost, Round, exchange
-from tests.support.stores import PATIENCE
+from tests.adapters.smtp.sender_world import NEWS, NOW, SENT, at_once, sender_of
 
-NOW = 1_795_057_200 * SECOND  # 12:00 in Tokyo
-NEWS = MailList(
-    "news", "acme", "n@acme.example", "", "Acme", "Tokyo", "c@acme.example", "b.example.jp"
-)
 LARGE, SMALL = 1, 2
-SIZES = {LARGE: 8 * 1024 * 1024, SMALL: 10_000}
+MANY = range(3, 13)
+SIZES = {LARGE: 8 * 1024 * 1024, SMALL: 10_000} | dict.fromkeys(MANY, 1_000)
 
 
 class Jobs:
@@ -89,34 +83,25 @@ class World:
         self.jobs = Jobs()
         guard = Guard(Recall(), lambda _: NEWS, lambda: NOW, lambda: 0.0)
         guard.seen(
-            [
-                Campaign(id_, "acme", "news", "n", "", "{}", 0, "me", 0, state="sending")
-                for id_ in campaigns
-            ],
+            [msgspec.structs.replace(SENT, id=id_) for id_ in campaigns],
             frozenset(),
             0.0,
         )
-        blocks: Any = type("Blocks", (), {"block": lambda *_: 1})()
-        self.sender = Sender(
-            store=cast(Any, store),
-            jobs=cast(Any, self.jobs),
-            guard=guard,
-            singles=cast(Any, type("None_", (), {})()),
-            process=Process(ids=blocks, owner=lambda: 7, clock=lambda: NOW, log=cast(Any, None)),
-            least=least,
+        steady = asyncio.get_running_loop().time
+        self.sender = sender_of(
+            store, self.jobs, guard, clock=lambda: NOW, steady=steady, log=None, least=least
         )
         self.sender.post()
 
     async def until(self, rounds: int) -> None:
         """So many claims were made, or nothing more is asked for."""
-        end = time.monotonic() + PATIENCE
         quiet = 0
-        while len(self.store.jobs) < rounds and quiet < 5:
-            assert time.monotonic() < end
-            before = len(self.store.jobs)
-            self.sender.wake()
-            await asyncio.sleep(0.05)
-            quiet = quiet + 1 if before and len(self.store.jobs) == before else 0
+        async with asyncio.timeout(3600):
+            while len(self.store.jobs) < rounds and quiet < 5:
+                before = len(self.store.jobs)
+                self.sender.wake()
+                await asyncio.sleep(0.05)
+                quiet = quiet + 1 if before and len(self.store.jobs) == before else 0
 
     def bytes_of(self, campaign: int) -> int:
         """How much of a campaign was handed out."""
@@ -139,18 +124,15 @@ def test_as_much_is_held_as_goes_in_a_moment() -> None:
 
 
 @pytest.mark.parametrize("campaigns", [(LARGE,), (LARGE, SMALL)])
-def test_large_letters_are_few(campaigns: tuple[int, ...]) -> None:
+@at_once
+async def test_large_letters_are_few(campaigns: tuple[int, ...]) -> None:
     """However many connections there are, letters with attachments do not fill the memory."""
-
-    async def scenario() -> None:
-        world = World(Store(), *campaigns)
-        async with world.sender:
-            await world.until(40)
-            assert 0 < world.bytes_of(LARGE) <= MOST_BYTES
-            if SMALL in campaigns:
-                assert world.sender.in_hand > MOST_BYTES // SIZES[LARGE]
-
-    asyncio.run(scenario())
+    world = World(Store(), *campaigns)
+    async with world.sender:
+        await world.until(40)
+        assert 0 < world.bytes_of(LARGE) <= MOST_BYTES
+        if SMALL in campaigns:
+            assert world.sender.in_hand > MOST_BYTES // SIZES[LARGE]
 
 
 @pytest.mark.parametrize(
@@ -162,35 +144,29 @@ def test_large_letters_are_few(campaigns: tuple[int, ...]) -> None:
         (Trouble.STORE_DOWN, True),
     ],
 )
-def test_lost_letters_are_looked_for_only_where_some_can_be(trouble: Trouble, looks: bool) -> None:
+@at_once
+async def test_lost_letters_are_looked_for_only_where_some_can_be(
+    trouble: Trouble, looks: bool
+) -> None:
     """A claim that cannot have been committed has left nothing behind, and sending goes on."""
-
-    async def scenario() -> None:
-        world = World(Store(trouble), SMALL)
-        async with world.sender:
-            end = time.monotonic() + PATIENCE
+    world = World(Store(trouble), SMALL)
+    async with world.sender:
+        async with asyncio.timeout(3600):
             while not world.sender.in_hand:
-                assert time.monotonic() < end
                 world.sender.wake()
                 await asyncio.sleep(0.05)
-            assert any(isinstance(job, Lost) for job in world.store.jobs) is looks
-
-    asyncio.run(scenario())
+        assert any(isinstance(job, Lost) for job in world.store.jobs) is looks
 
 
-def test_the_first_letters_are_of_whatever_lane_has_some() -> None:
+@at_once
+async def test_the_first_letters_are_of_whatever_lane_has_some() -> None:
     """Before it is known how large a campaign's letters are, few of it are asked for; and of many
     campaigns each has its few at once, though none but their last lane has any.
     """
-
-    async def scenario() -> None:
-        world = World(Store(lanes=("yahoo_jp",)), *range(3, 13))
-        SIZES.update(dict.fromkeys(range(3, 13), 1_000))
-        async with world.sender:
-            await world.until(1)
-            assert [world.store.given[id_] for id_ in range(3, 5)] == [8, 8]
-
-    asyncio.run(scenario())
+    world = World(Store(lanes=("yahoo_jp",)), *MANY)
+    async with world.sender:
+        await world.until(1)
+        assert [world.store.given[id_] for id_ in range(3, 5)] == [8, 8]
 
 
 @pytest.mark.parametrize(
