@@ -9,6 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from adapters.smtp.composing.press import Press
+from adapters.smtp.delivery.relay import Relay
+from adapters.smtp.delivery.wire import Wire
+from adapters.smtp.sending import sender as senders
+from adapters.smtp.sending.jobs import Jobs
+from adapters.smtp.sending.posts import RelayPost
+from adapters.storage.sqlite import SqliteConnection
+from adapters.storage.store import SqlStore
+from adapters.storage.transaction import StoreTransaction
+from gateway import cli
+from gateway import main as wiring
 from gateway.config import Config
 from tests.bench import servers
 from tests.bench.layers import Layers
@@ -58,19 +69,6 @@ def profile(settings: Settings, *, is_signed: bool) -> str:
 
 def _serve(written: Path, arguments: list[str]) -> int:
     """``gateway`` with ``arguments``, and at its end what its layers took."""
-    # Imported here, so that whoever only asks for the profile does not load the daemon.
-    from adapters.smtp.composing.press import Press  # noqa: PLC0415 - see above
-    from adapters.smtp.delivery.relay import Relay  # noqa: PLC0415 - see above
-    from adapters.smtp.delivery.wire import Wire  # noqa: PLC0415 - see above
-    from adapters.smtp.sending import sender as senders  # noqa: PLC0415 - see above
-    from adapters.smtp.sending.jobs import Jobs  # noqa: PLC0415 - see above
-    from adapters.smtp.sending.posts import RelayPost  # noqa: PLC0415 - see above
-    from adapters.storage.sqlite import SqliteConnection  # noqa: PLC0415 - see above
-    from adapters.storage.store import SqlStore  # noqa: PLC0415 - see above
-    from adapters.storage.transaction import StoreTransaction  # noqa: PLC0415 - see above
-    from gateway import cli  # noqa: PLC0415 - see above
-    from gateway import main as wiring  # noqa: PLC0415 - see above
-
     layers = Layers()
     work = SqlStore._work
     sender: Any = senders.Sender

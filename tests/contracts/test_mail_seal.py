@@ -100,8 +100,7 @@ def test_r081_no_address_is_left_in_any_table(desk: CampaignDesk) -> None:
     draft = desk.create(name=SECRET, content=MESSAGE)
     imported = desk.begin_import()
     with desk.transaction() as tx:
-        lines = [(3, "refused", SECRET)]
-        tx.mail.entrance.imports.save(EVERYBODY, imported, lines)  # type: ignore[arg-type]  # a list of tuples of literals
+        tx.mail.entrance.imports.save(EVERYBODY, imported, [(3, "refused", SECRET)])
     assert telling(desk) >= {
         *("mail_recipients", "mail_tags", "mail_signups", "mail_import_lines", "outbox"),
         *("mail_sends", "mail_bounces", "mail_campaigns", "mail_contents", "mail_links"),

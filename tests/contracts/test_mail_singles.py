@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from adapters.smtp.sending import singles as module
-from adapters.smtp.sending.singles import Single
 from adapters.smtp.simulator.sink import Sink
 from gateway.domain.effects import NEVER, Effect
 from gateway.domain.mail.campaigns import Campaign
@@ -28,13 +27,12 @@ from gateway.usecases.mail.drafts import NewCampaign, Plan, create
 from gateway.usecases.mail.lists import mail_keys
 from gateway.usecases.mail.trials import MOST, MOST_A_DAY, Trial, try_out
 from tests.support.campaigns import CampaignDesk
-from tests.support.mail_lists import CLUB, KEYS, NEWS, NOON
+from tests.support.mail_lists import CLUB, HOUR, KEYS, NEWS, NOON
 from tests.support.mailing import outgoing
-from tests.support.stores import Engine, eventually, on_a_loop
+from tests.support.stores import PATIENCE, Engine, eventually, on_a_loop
 
 PLAIN = Content("s", "t")
 ADDRESS = "a@example.com"
-HOUR = 3600 * SECOND
 
 
 @pytest.fixture
@@ -159,7 +157,8 @@ def ended(desk: CampaignDesk) -> list[tuple[Any, ...]]:
     return desk.engine.rows("SELECT state, last_error, attempts FROM outbox ORDER BY id")
 
 
-def test_r102_who_stops_while_a_trial_waits_does_not_get_it(
+@on_a_loop
+async def test_r102_who_stops_while_a_trial_waits_does_not_get_it(
     desk: CampaignDesk, tmp_path: Path
 ) -> None:
     """It may wait for hours behind a relay that is away."""
@@ -167,34 +166,28 @@ def test_r102_who_stops_while_a_trial_waits_does_not_get_it(
     tried(desk, desk.create(), ADDRESS, keys=keys_of(desk))
     stop(desk, desk.now)
 
-    @on_a_loop
-    async def story() -> None:
-        async with Sink() as sink, outgoing(desk, sink, tmp_path):
-            await eventually(lambda: ended(desk) == [("dead", "stopped", 0)])
-            assert sink.mailbox.total == 0
-
-    story()
+    async with Sink() as sink, outgoing(desk, sink, tmp_path):
+        await eventually(lambda: ended(desk) == [("dead", "stopped", 0)])
+        assert sink.mailbox.total == 0
 
 
-def test_r102_who_stops_while_a_single_mail_is_made_does_not_get_it(
+@on_a_loop
+async def test_r102_who_stops_while_a_single_mail_is_made_does_not_get_it(
     desk: CampaignDesk, tmp_path: Path
 ) -> None:
     """The store was asked already; the recall knows, right before MAIL FROM."""
     desk.now = clock()
     campaign = desk.create()
 
-    @on_a_loop
-    async def story() -> None:
-        async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
-            out.recall.note([stop_of(desk, desk.now)])
-            tried(desk, campaign, ADDRESS, keys=keys_of(desk))
-            await eventually(lambda: ended(desk) == [("dead", "stopped", 0)])
-            assert sink.mailbox.total == 0
-
-    story()
+    async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
+        out.recall.note([stop_of(desk, desk.now)])
+        tried(desk, campaign, ADDRESS, keys=keys_of(desk))
+        await eventually(lambda: ended(desk) == [("dead", "stopped", 0)])
+        assert sink.mailbox.total == 0
 
 
-def test_r102_a_confirmation_goes_unless_they_stopped_after_asking(
+@on_a_loop
+async def test_r102_a_confirmation_goes_unless_they_stopped_after_asking(
     desk: CampaignDesk, tmp_path: Path
 ) -> None:
     """Whoever stopped long ago and asks again is asked to confirm; a stop or a complaint after
@@ -210,31 +203,27 @@ def test_r102_a_confirmation_goes_unless_they_stopped_after_asking(
             tx.mail.entrance.signups.add(EVERYBODY, signup)
         single(desk, f"signup:{id_}", at)
 
-    @on_a_loop
-    async def story() -> None:
-        stop(desk, desk.now - HOUR)
-        async with Sink() as sink, outgoing(desk, sink, tmp_path):
-            sign_up(desk.now)
-            await eventually(lambda: ended(desk) == [("done", None, 1)])
-            assert sink.mailbox.total == 1
-            sign_up(desk.now, "dropped")
-            await eventually(lambda: ended(desk)[1:] == [("dead", "stopped", 0)])
-            before = stop_of(desk, 0)
-            with desk.transaction() as tx:
-                tx.mail.suppressions.lift(EVERYBODY, before, desk.now)
-            stop(desk, desk.now, "complaint")
-            sign_up(desk.now - SECOND)
-            await eventually(lambda: ended(desk)[2:] == [("dead", "stopped", 0)])
-            assert sink.mailbox.total == 1
-
-    story()
+    stop(desk, desk.now - HOUR)
+    async with Sink() as sink, outgoing(desk, sink, tmp_path):
+        sign_up(desk.now)
+        await eventually(lambda: ended(desk) == [("done", None, 1)])
+        assert sink.mailbox.total == 1
+        sign_up(desk.now, "dropped")
+        await eventually(lambda: ended(desk)[1:] == [("dead", "stopped", 0)])
+        before = stop_of(desk, 0)
+        with desk.transaction() as tx:
+            tx.mail.suppressions.lift(EVERYBODY, before, desk.now)
+        stop(desk, desk.now, "complaint")
+        sign_up(desk.now - SECOND)
+        await eventually(lambda: ended(desk)[2:] == [("dead", "stopped", 0)])
+        assert sink.mailbox.total == 1
 
 
 def claimed(desk: CampaignDesk, campaign: Campaign, **fields: Any) -> Claimed:
     """A trial as it is handed out."""
     said = json.dumps({"campaign": campaign.id, "address": ADDRESS})
     now = clock()
-    known = {
+    known: dict[str, Any] = {
         "id": desk.ids.next(now),
         "advertiser": "acme",
         "kind": "mail.test",
@@ -248,7 +237,7 @@ def claimed(desk: CampaignDesk, campaign: Campaign, **fields: Any) -> Claimed:
         "unclear": 0,
         "tried_at": now,
     }
-    return Claimed(**(known | fields))  # type: ignore[arg-type]  # each test says its own
+    return Claimed(**(known | fields))
 
 
 def away(out: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,89 +245,80 @@ def away(out: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(out.singles, "next", lambda: None)
 
 
-def test_whoever_gives_a_single_mail_up_leaves_none_behind(
+@on_a_loop
+async def test_whoever_gives_a_single_mail_up_leaves_none_behind(
     sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else it would go once the relay is back, and the next attempt's, too."""
     desk = CampaignDesk(sqlite)
     campaign = desk.create()
 
-    @on_a_loop
-    async def story() -> None:
-        async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
-            away(out, monkeypatch)
-            handler = out.singles.handlers["mail.test"]
-            task = asyncio.ensure_future(handler(claimed(desk, campaign)))
-            await eventually(lambda: len(out.singles) == 1)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            assert len(out.singles) == 0
-            monkeypatch.setattr(module, "_SEND_SECONDS", 0.5)
-            outcome = await handler(claimed(desk, campaign))
-            assert (outcome.state, outcome.tried, len(out.singles)) == ("waiting", False, 0)
-
-    story()
+    async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
+        away(out, monkeypatch)
+        handler = out.singles.handlers["mail.test"]
+        task = asyncio.ensure_future(handler(claimed(desk, campaign)))
+        await eventually(lambda: len(out.singles) == 1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert len(out.singles) == 0
+        monkeypatch.setattr(module, "_SEND_SECONDS", 0.5)
+        outcome = await handler(claimed(desk, campaign))
+        assert (outcome.state, outcome.tried, len(out.singles)) == ("waiting", False, 0)
 
 
-def test_a_single_mail_that_cannot_be_made_is_tried_no_more(sqlite: Engine, tmp_path: Path) -> None:
+@on_a_loop
+async def test_a_single_mail_that_cannot_be_made_is_tried_no_more(
+    sqlite: Engine, tmp_path: Path
+) -> None:
     """Its values stay what they are, and so does the reason."""
     desk = CampaignDesk(sqlite)
     campaign = desk.create(content=Content(subject="{{ name }} 様", text="お知らせ"))
 
-    @on_a_loop
-    async def story() -> None:
-        async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
-            outcome = await out.singles.handlers["mail.test"](claimed(desk, campaign))
-            assert (outcome.state, outcome.error) == ("dead", "value_missing")
-            assert sink.mailbox.total == 0
-
-    story()
+    async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
+        outcome = await out.singles.handlers["mail.test"](claimed(desk, campaign))
+        assert (outcome.state, outcome.error) == ("dead", "value_missing")
+        assert sink.mailbox.total == 0
 
 
-def test_making_a_single_mail_takes_of_the_time_that_it_has(
+@on_a_loop
+async def test_making_a_single_mail_takes_of_the_time_that_it_has(
     sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One deadline holds for both: the outbox gives up a moment after it."""
     desk = CampaignDesk(sqlite)
     campaign = desk.create()
 
-    @on_a_loop
-    async def story() -> None:
-        async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
-            monkeypatch.setattr(module, "_SEND_SECONDS", 0.5)
-            made = out.singles._made
+    async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
+        monkeypatch.setattr(module, "_SEND_SECONDS", 0.5)
 
-            async def too_slow(*given: Any) -> Single | None:
-                await asyncio.Event().wait()
-                return await made(*given)
+        async def too_slow(*_: Any) -> None:
+            await asyncio.Event().wait()
 
-            monkeypatch.setattr(out.singles, "_made", too_slow)
-            outcome = await out.singles.handlers["mail.test"](claimed(desk, campaign))
-            assert (outcome.state, outcome.tried) == ("waiting", False)
-            assert sink.mailbox.total == 0
-
-    story()
+        monkeypatch.setattr(out.singles, "_made", too_slow)
+        outcome = await out.singles.handlers["mail.test"](claimed(desk, campaign))
+        assert (outcome.state, outcome.tried) == ("waiting", False)
+        assert sink.mailbox.total == 0
 
 
-def test_a_trial_in_our_hands_waits_while_sends_are_halted(sqlite: Engine, tmp_path: Path) -> None:
+@on_a_loop
+async def test_a_trial_in_our_hands_waits_while_sends_are_halted(
+    sqlite: Engine, tmp_path: Path
+) -> None:
     """Also one that was handed out before; and it ends where it has waited too long."""
     desk = CampaignDesk(sqlite)
     campaign = desk.create()
 
-    @on_a_loop
-    async def story() -> None:
-        async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
-            handler = out.singles.handlers["mail.test"]
-            desk.run(outbox.stop, outbox.Stop("acme", clock(), "me"))
-            guard = out.sender._guard
-            await eventually(lambda: guard.is_halted("acme"))
-            outcome = await handler(claimed(desk, campaign))
-            # Beside a busy machine's "not just now", which is over in a second.
+    async with Sink() as sink, outgoing(desk, sink, tmp_path) as out:
+        handler = out.singles.handlers["mail.test"]
+        desk.run(outbox.stop, outbox.Stop("acme", clock(), "me"))
+        guard = out.sender._guard
+        await eventually(lambda: guard.is_halted("acme"))
+        outcome = await handler(claimed(desk, campaign))
+        # Beside a busy machine's "not just now", which is over in a second.
+        async with asyncio.timeout(PATIENCE):
             while outcome.state == "waiting" and outcome.due_at - clock() < 5 * SECOND:
                 outcome = await handler(claimed(desk, campaign))
-            assert (outcome.state, outcome.tried) == ("waiting", False)
-            late = await handler(claimed(desk, campaign, give_up_at=clock() - 1))
-            assert (late.state, late.error) == ("dead", "too_late")
-            assert sink.mailbox.total == 0
-
-    story()
+        assert (outcome.state, outcome.tried) == ("waiting", False)
+        late = await handler(claimed(desk, campaign, give_up_at=clock() - 1))
+        assert (late.state, late.error) == ("dead", "too_late")
+        assert sink.mailbox.total == 0

@@ -107,8 +107,9 @@ def test_r104_a_recipient_is_told_of_their_mails_and_what_came_of_them(
             sent = [Result(made.id, each, "sent", NOON) for each in (id_, other)]
             tx.campaigns.sends.settle(EVERYBODY, sent)
             tx.campaigns.figures.responded(EVERYBODY, made.id, id_, "click", NOON + n)
-            text = (made.id, id_, NOON + n, "report", "filtered", "failed", 550, "5.7.1", "no")
-            tx.campaigns.bounces.add(EVERYBODY, [Bounce(n + 1, "acme", NEWS.id, *text)])  # type: ignore[arg-type]  # each is of its own type
+            which, said = (made.id, id_, NOON + n), (550, "5.7.1", "no")
+            bounce = Bounce(n + 1, "acme", NEWS.id, *which, "report", "filtered", "failed", *said)
+            tx.campaigns.bounces.add(EVERYBODY, [bounce])
     with desk.transaction() as tx:
         tx.mail.recipients.delete(EVERYBODY, [id_], NOON)
     told = disclose(desk, "a@b.jp")

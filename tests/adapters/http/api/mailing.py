@@ -105,8 +105,8 @@ def given_traces(world: World, recipient: Recipient, campaign: int) -> None:
     sent = Campaign(campaign, whose, list_, "n", "", "{}", now, "me", 0, state="sending")
     went = Result(campaign, recipient.id, "sent", now)
     stop = Suppression(whose, list_, recipient.hash, "", world.id(), now, NEVER, "page")
-    said = ("report", "filtered", "failed", 550, "5.7.1", "no")
-    bounce = Bounce(world.id(), whose, list_, campaign, recipient.id, now, *said)  # type: ignore[arg-type]  # each is of its own type
+    which, said = (campaign, recipient.id, now), (550, "5.7.1", "no")
+    bounce = Bounce(world.id(), whose, list_, *which, "report", "filtered", "failed", *said)
     asked = ("", recipient.hash, "network", "form", "{}", "", "3")
     signup = Signup(world.id(), whose, list_, *asked, now, "dropped")
 
