@@ -19,7 +19,7 @@ from gateway.domain.mail.recipients import Recipient, Suppression
 from gateway.domain.values import EVERYBODY, Scope
 from gateway.errors import Transient
 from tests.support.mail_rooms import DAY, NOON, Rooms, recipient, rooms, suppression
-from tests.support.stores import Engine, dialect_of
+from tests.support.stores import PATIENCE, Engine, dialect_of, wait_for_a_lock
 
 __all__ = ["rooms"]
 
@@ -316,7 +316,8 @@ def test_two_processes_lose_no_change(postgresql: Engine, both: list[Rooms]) -> 
         tx.mail.suppressions.add(EVERYBODY, [suppression(1, "news")])
         thread = threading.Thread(target=stop)
         thread.start()
-    thread.join()
+        wait_for_a_lock(postgresql, thread)
+    thread.join(PATIENCE)
     assert one.size() == 1
     assert one.maximum(THIS) == 2
 

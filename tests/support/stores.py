@@ -5,6 +5,7 @@ import functools
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -348,3 +349,15 @@ def times(count: int, error: Exception) -> Callable[[], None]:
             raise error
 
     return hook
+
+
+_WAITS = """SELECT 1 FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+
+def wait_for_a_lock(engine: Engine, thread: threading.Thread) -> None:
+    """Until somebody waits for a lock of PostgreSQL's, or the thread is through."""
+    end = time.monotonic() + PATIENCE
+    while thread.is_alive() and not engine.rows(_WAITS):
+        assert time.monotonic() < end, "nobody waits for a lock"
+        thread.join(0.05)

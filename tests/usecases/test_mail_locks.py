@@ -19,10 +19,7 @@ from gateway.usecases.mail.sending import Round, exchange
 from gateway.usecases.mail.stops import Stop, stop
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
 from tests.support.mail_lists import FOREIGN, KEYS, NEWS, PUBLIC
-from tests.support.stores import PATIENCE, Engine, statements_of
-
-WAITS = """SELECT 1 FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+from tests.support.stores import PATIENCE, Engine, statements_of, wait_for_a_lock
 
 Unit = tuple[Any, Any]
 """A use-case, and what it is about."""
@@ -58,14 +55,6 @@ def both(desk: CampaignDesk, ours: Sequence[Unit], theirs: Sequence[Unit]) -> No
                 wait_for_a_lock(desk.engine, thread)
     thread.join(PATIENCE)
     assert len(done) == len(theirs)
-
-
-def wait_for_a_lock(engine: Engine, thread: threading.Thread) -> None:
-    """Until somebody waits for one, or the thread is through."""
-    for _ in range(int(PATIENCE * 20)):
-        if engine.rows(WAITS) or not thread.is_alive():
-            return
-        thread.join(0.05)
 
 
 class World:
