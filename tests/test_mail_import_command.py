@@ -251,17 +251,23 @@ async def carried(engine: Engine, settings: Config, files: ImportFiles) -> Async
             yield carrying(deps, files, MailKeys(store))
 
 
-def test_a_daemon_goes_on_where_a_command_was_killed(engine: Engine, tmp_path: Path) -> None:
-    """With what was stated then; no line counts twice."""
-    settings = config.load(tmp_path / "config.toml", {})
-    count = 2 * AT_ONCE + 5
+def killed_amid(settings: Config, path: Path) -> ImportFiles:
+    """A command ends after its first lines; the files that it leaves."""
 
     def killed(imported: Any, rows: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_file(settings, NEWS.id, listed(tmp_path, count), STATED, killed)
-    files = files_of(settings)
+        import_file(settings, NEWS.id, path, STATED, killed)
+    return files_of(settings)
+
+
+def test_a_daemon_goes_on_where_a_command_was_killed(engine: Engine, tmp_path: Path) -> None:
+    """With what was stated then; no line counts twice."""
+    settings = config.load(tmp_path / "config.toml", {})
+    count = 2 * AT_ONCE + 5
+
+    files = killed_amid(settings, listed(tmp_path, count))
     assert len(files.waiting()) == 1
 
     async def go_on() -> None:
@@ -282,12 +288,7 @@ def test_it_is_said_why_an_import_does_not_get_on(
     """Another user's command was killed, and the daemon may not read its file."""
     settings = config.load(tmp_path / "config.toml", {})
 
-    def killed(imported: Any, rows: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        import_file(settings, NEWS.id, listed(tmp_path, AT_ONCE + 1), STATED, killed)
-    files = files_of(settings)
+    files = killed_amid(settings, listed(tmp_path, AT_ONCE + 1))
 
     async def wait() -> None:
         async with carried(engine, settings, files) as chore:

@@ -161,25 +161,26 @@ def test_answers_of_servers_are_kept_without_addresses(said: str, kept: str) -> 
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "left"),
     [
-        "550 5.1.1 <taro.yamada@example.jp>: rejected",
-        "550 5.1.1 Taro.Yamada... User unknown",
-        'smtp; 550 5.1.1 unknown user: "taro.yamada"',
-        "taro.yamada＠example.jp unknown",
-        "<taro.yamada%example.jp@relay.jp>",
-        "see https://mail.example.jp/?rcpt=taro.yamada%40example.jp",
-        "taro.yamada@[192.0.2.1] unknown",
-        '"taro.yamada and more"@example.jp',
-        "taro.yamada @ example.jp's mailbox is full",
-        "mailbox taro.yamada is full",
+        ("550 5.1.1 <taro.yamada@example.jp>: rejected", "rejected"),
+        ("550 5.1.1 Taro.Yamada... User unknown", "User unknown"),
+        ('smtp; 550 5.1.1 unknown user: "taro.yamada"', "unknown user"),
+        ("taro.yamada＠example.jp unknown", "unknown"),
+        ("<taro.yamada%example.jp@relay.jp>", "<"),
+        ("see https://mail.example.jp/?rcpt=taro.yamada%40example.jp", "see https:"),
+        ("taro.yamada@[192.0.2.1] unknown", "unknown"),
+        ('"taro.yamada and more"@example.jp', ""),
+        ("taro.yamada @ example.jp's mailbox is full", "mailbox is full"),
+        ("mailbox taro.yamada is full", "is full"),
     ],
 )
-def test_who_is_known_is_not_named_by_their_mailbox_either(said: str) -> None:
+def test_who_is_known_is_not_named_by_their_mailbox_either(said: str, left: str) -> None:
     """However the server writes it; what else it said is kept."""
     kept = without_addresses(said, "taro.yamada@example.jp")
     assert "yamada" not in kept.lower()
     assert kept[:4] == said[:4] or said.lower().startswith(("taro", '"taro', "<taro"))
+    assert left in kept
 
 
 def test_a_short_mailbox_leaves_the_words_whole() -> None:
