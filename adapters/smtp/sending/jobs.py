@@ -96,37 +96,33 @@ class Jobs:
     async def _part(
         self, job: Job, keys: Keys, letters: Sequence[Claimed], now: int
     ) -> list[Envelope | ComposeFailure]:
-        mails = [self._mail(each, job, keys, now) for each in letters]
+        has_links = bool(job.press.compiled.links)
+        mails = [
+            mail_of(
+                each,
+                job.mail_list,
+                keys,
+                self._public_url,
+                now,
+                has_links=has_links,
+                takes_mail=self._takes_mail,
+            )
+            for each in letters
+        ]
         key = str(letters[0].campaign)
         made = await self._press.compose(key, job.press, mails, now // SECOND)
         largest = max((len(each) for each in made if isinstance(each, bytes)), default=1)
         self._sizes[letters[0].campaign] = max(largest, self.size_of(letters[0].campaign))
-        expires_at = now + BOUNCE_DAYS * 86_400 * SECOND
         return [
             each
             if isinstance(each, ComposeFailure)
             else Envelope(
-                verp(
-                    Named(letter.campaign, letter.recipient),
-                    job.mail_list.bounce_domain,
-                    expires_at,
-                    keys.verp,
-                ),
-                wire_form(letter.address),
+                return_path(Named(letter.campaign, letter.recipient), job.mail_list, keys, now),
+                mail.to,
                 each,
             )
-            for letter, each in zip(letters, made, strict=True)
+            for letter, mail, each in zip(letters, mails, made, strict=True)
         ]
-
-    def _mail(self, letter: Claimed, job: Job, keys: Keys, now: int) -> Letter:
-        mail_list = job.mail_list
-        has_links = bool(job.press.compiled.links)
-        mail = mail_of(letter, mail_list, keys, self._public_url, now, has_links=has_links)
-        if not self._takes_mail:
-            return mail
-        named = Named(letter.campaign, letter.recipient)
-        address = stop_address(named, mail_list.bounce_domain, keys.stop)
-        return msgspec.structs.replace(mail, stop_mailto=f"mailto:{address}")
 
     def _list(self, list_: str) -> MailList:
         found = self._store.entity(MailList, list_)
@@ -185,6 +181,17 @@ def signing_of(mail_list: MailList) -> Signing | None:
     return None if dkim is None else Signing(dkim.domain, dkim.selector, dkim.key.encode())
 
 
+def return_path(who: Named, mail_list: MailList, keys: Keys, now: int) -> str:
+    """The envelope sender of somebody's mail; what comes to it is taken for BOUNCE_DAYS."""
+    expires_at = now + BOUNCE_DAYS * 86_400 * SECOND
+    return verp(who, mail_list.bounce_domain, expires_at, keys.verp)
+
+
+def stop_mailto(who: Named, mail_list: MailList, keys: Keys) -> str:
+    """The link by which somebody stops a list with a mail."""
+    return f"mailto:{stop_address(who, mail_list.bounce_domain, keys.stop)}"
+
+
 def mail_of(
     letter: Claimed,
     mail_list: MailList,
@@ -193,6 +200,7 @@ def mail_of(
     now: int,
     *,
     has_links: bool = True,
+    takes_mail: bool = False,
 ) -> Letter:
     """What one recipient's mail has of its own.
 
@@ -207,6 +215,7 @@ def mail_of(
         to=wire_form(letter.address),
         values=_values.decode(letter.attributes),
         stop_url=f"{public_url}/u/{token}",
+        stop_mailto=stop_mailto(named, mail_list, keys) if takes_mail else "",
         link_base=f"{public_url}/m/",
         token=sealed(named, keys.click) if has_links else "",
         open_url=f"{public_url}/o/{sealed(named, keys.open)}" if mail_list.open_tracking else "",

@@ -10,6 +10,7 @@ import contextlib
 import random
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -309,18 +310,15 @@ class Sender:
 
     async def _make(self, campaign_id: int, some: Sequence[Ready]) -> None:
         """Have letters made; those that cannot be are settled, or given back."""
-        left, now = list(some), self._clock()
+        left, now = deque(some), self._clock()
         campaign = self._guard.campaigns.get(campaign_id)
         try:
             if campaign is not None:
-                waiting = iter(some)
                 letters = [ready.letter for ready in some]
                 async with contextlib.aclosing(self._jobs.made(campaign, letters, now)) as parts:
                     async for part in parts:
                         for made in part:
-                            ready = next(waiting)
-                            left.remove(ready)
-                            self._made(ready, made)
+                            self._made(left.popleft(), made)
                         self._tell_relays()
         except Transient:
             await asyncio.sleep(_REST_SECONDS)

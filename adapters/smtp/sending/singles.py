@@ -17,12 +17,12 @@ from adapters.smtp.composing.inliner import CPU_SECONDS_TO_LOOK
 from adapters.smtp.composing.mime import Compiled, Identity, Letter, compile_content, date_of
 from adapters.smtp.composing.pressing import ComposeFailure, PressJob
 from adapters.smtp.sending.guard import Guard
-from adapters.smtp.sending.jobs import BOUNCE_DAYS, Presses, identity_of, signing_of
+from adapters.smtp.sending.jobs import Presses, identity_of, return_path, signing_of, stop_mailto
 from gateway.domain.mail.addresses import domain_of, wire_form
 from gateway.domain.mail.answers import Answer
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.message.content import Content
-from gateway.domain.mail.tokens import TRIAL, Keys, Named, hash_of, sealed, stop_address, verp
+from gateway.domain.mail.tokens import TRIAL, Keys, Named, hash_of, sealed
 from gateway.domain.values import SECOND
 from gateway.errors import Refused, Transient
 from gateway.ports import Clock, Lane, Store
@@ -257,7 +257,6 @@ class Singles:
             compiled = await self._drafts.compiled(mail.content, identity)
         else:
             compiled = await asyncio.to_thread(compile_content, mail.content, identity)
-        stop = stop_address(who, mail_list.bounce_domain, keys.stop)
         itself = Named(0, who.recipient or effect.id)  # of a sign-up there is one mail
         letter = Letter(
             message_id=f"<{sealed(itself, keys.verp)}@{domain_of(mail_list.sender)}>",
@@ -265,15 +264,14 @@ class Singles:
             to=wire_form(mail.address),
             values=mail.values,
             stop_url=f"{self._public_url}/u/{sealed(who, keys.stop)}",
-            stop_mailto=f"mailto:{stop}" if self._takes_mail else "",
+            stop_mailto=stop_mailto(who, mail_list, keys) if self._takes_mail else "",
         )
         job = PressJob(compiled, signing_of(mail_list))
         made = (await self._press.compose(f"effect {effect.id}", job, [letter], now // SECOND))[0]
         if isinstance(made, ComposeFailure):
             raise _Unwritable(made.reason)
-        expires_at = now + BOUNCE_DAYS * 86_400 * SECOND
-        sender = verp(who, mail_list.bounce_domain, expires_at, keys.verp)
-        return Single(sender, wire_form(mail.address), made, look, is_trial=mail.is_trial)
+        sender = return_path(who, mail_list, keys, now)
+        return Single(sender, letter.to, made, look, is_trial=mail.is_trial)
 
 
 class _Unwritable(Exception):
