@@ -1,1 +1,1 @@
-"""What DNS says of whoever sends."""
+"""What DNS says of whoever sends, and whether relays take a connection of ours."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 
 import msgspec
 
@@ -37,7 +36,7 @@ async def look_at(config: RelayConfig) -> Finding:
         why = f"{answer.code} {answer.text}" if answer.code else answer.text.replace("_", " ")
         remedy = _REMEDIES.get(answer.stage, _ELSE)
         return Finding("relay", "failed", f"{config.name}: {answer.stage}: {why}", remedy)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         found = f"{config.name}: tls_ca_file: {error.strerror or error}"
         return Finding("relay", "failed", found, "name a file of PEM certificates")
     how = "over TLS" if _is_over_tls(wire) else "without TLS"

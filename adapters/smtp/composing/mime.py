@@ -215,8 +215,8 @@ def _check_seen(source: Template, html: Template, display: Display) -> None:
     """Refuse a style that hides the law's items by its classes: before it is in the elements,
     nobody can tell. What the source itself lacks is told of when a campaign is scheduled.
     """
-    lacking = missing_items(html, display, is_html=True)
-    hidden = set(lacking).difference(missing_items(source, display, is_html=True))
+    lacking = set(missing_items(html, display, is_html=True))
+    hidden = lacking and lacking.difference(missing_items(source, display, is_html=True))
     if hidden:
         detail = f"html: its style hides {', '.join(sorted(hidden))}"
         raise Refused(Refusal.DISPLAY_ITEM_MISSING, detail)
