@@ -1,6 +1,6 @@
 """The outbox in the store: effects that wait to be carried out, and those that were."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, get_args
 
 import msgspec
@@ -324,11 +324,16 @@ class StopsInTransaction:
         return self._connection.run(self._sql.delete_stop, whose=advertiser) > 0
 
     def halts(self, scope: Scope, advertiser: str) -> bool:
-        return not self.stopped().isdisjoint((advertiser, EVERYBODYS))
+        return is_halted(advertiser, self.stopped())
 
     def stopped(self) -> set[str]:
         """Whose sends are halted."""
         return {advertiser for (advertiser,) in self._connection.rows(self._sql.stops)}
+
+
+def is_halted(advertiser: str, stopped: Set[str]) -> bool:
+    """Whether an advertiser's sends are halted: by themselves, or with everybody's."""
+    return not stopped.isdisjoint((advertiser, EVERYBODYS))
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -369,7 +374,6 @@ class OutboxReader:
         self._failed_of = prepare(
             dialect, failed.where(among(dialect, outbox.c.advertiser, "whose"))
         )
-        self._stops = prepare(dialect, select(send_stops.c.advertiser))
         self._halts = prepare(dialect, select(send_stops.c.advertiser, send_stops.c.since))
 
     def waiting(self, connection: Connection) -> dict[str, tuple[int, int]]:
@@ -396,7 +400,11 @@ class OutboxReader:
 
     def stopped(self, connection: Connection) -> frozenset[str]:
         """Whose sends are halted; ``*`` for everybody's."""
-        return frozenset(advertiser for (advertiser,) in connection.rows(self._stops))
+        return frozenset(self.halts(connection))
+
+    def is_halted(self, connection: Connection, advertiser: str) -> bool:
+        """Whether an advertiser's sends are."""
+        return is_halted(advertiser, self.stopped(connection))
 
     def halts(self, connection: Connection) -> dict[str, int]:
         """The same, each with since when."""

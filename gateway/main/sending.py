@@ -15,7 +15,7 @@ from adapters.line.profiles import profiles
 from adapters.line.sender import Sender
 from adapters.line.tokens import Tokens
 from adapters.storage.database import reading
-from adapters.storage.outbox import EVERYBODYS, OutboxReader
+from adapters.storage.outbox import EVERYBODYS, OutboxReader, is_halted
 from adapters.storage.provisioning import EntitiesInTransaction
 from adapters.storage.quota import QuotaReader
 from gateway.config import Config, Line
@@ -104,7 +104,7 @@ class Sending:
 
     def is_halted(self, advertiser: str) -> bool:
         """Whether an advertiser's sends are halted, as of half a second ago."""
-        return advertiser in self._halted or EVERYBODYS in self._halted
+        return is_halted(advertiser, self._halted)
 
     async def _watch_stops(self) -> None:
         """Know within half a second whose sends are halted, for what is handed out already."""

@@ -5,10 +5,9 @@ from typing import Any
 
 from adapters.http.api.mail import campaigns, figures, imports, lists, recipients, rights, steps
 from adapters.http.api.mail.base import Mail
-from adapters.storage.database import Connection
 from adapters.storage.mail.campaigns.reader import CampaignReader
 from adapters.storage.mail.reader import MailReader
-from adapters.storage.outbox import EVERYBODYS, OutboxReader
+from adapters.storage.outbox import OutboxReader
 from gateway.domain.mail.campaigns import Campaign
 from gateway.domain.mail.recipients import Suppression
 from gateway.main.mail.importing import carrying, files_of
@@ -41,11 +40,6 @@ def part(
     def held(kind: type[Any]) -> Mapping[str, Any]:
         return deps.store.cache.held[kind.table]
 
-    outbox = OutboxReader(dialect)
-
-    def halted(connection: Connection, advertiser: str) -> bool:
-        return not outbox.stopped(connection).isdisjoint((advertiser, EVERYBODYS))
-
     mail = Mail(
         held=held,
         lists=MailReader(dialect),
@@ -55,7 +49,7 @@ def part(
         changed=changed,
         staging=files,
         compose=composing(deps.config.public_url),
-        halted=halted,
+        halted=OutboxReader(dialect).is_halted,
     )
     rooms = (
         lists,
