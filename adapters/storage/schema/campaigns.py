@@ -153,7 +153,7 @@ mail_responses = Table(
     sqlite_with_rowid=False,
 )
 
-# The columns are the fields of gateway.domain.mail.returns.bounces.Bounce, in their order.
+# The columns are the fields of gateway.ports.mail.campaigns.Bounce, in their order.
 mail_bounces = Table(
     "mail_bounces",
     metadata,

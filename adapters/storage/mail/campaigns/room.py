@@ -5,11 +5,8 @@ from functools import cached_property
 from sqlalchemy.engine import Dialect
 
 from adapters.storage.database import Connection
-from adapters.storage.mail.campaigns.bounces import (
-    BeatsInTransaction,
-    BouncesInTransaction,
-    BounceStatements,
-)
+from adapters.storage.mail.campaigns.beats import BeatsInTransaction, BeatStatements
+from adapters.storage.mail.campaigns.bounces import BouncesInTransaction, BounceStatements
 from adapters.storage.mail.campaigns.figures import FiguresInTransaction, FigureStatements
 from adapters.storage.mail.campaigns.locks import LockStatements
 from adapters.storage.mail.campaigns.lookups import LookupsInTransaction, LookupStatements
@@ -19,8 +16,8 @@ from adapters.storage.mail.campaigns.rows import (
     CampaignRowStatements,
 )
 from adapters.storage.mail.campaigns.sends import SendsInTransaction, SendStatements
+from adapters.storage.mail.campaigns.standing import StandingInTransaction, StandingStatements
 from adapters.storage.mail.campaigns.waiting import WaitingInTransaction, WaitingStatements
-from adapters.storage.mail.standing import StandingInTransaction, StandingStatements
 
 
 class CampaignStatements:
@@ -56,8 +53,13 @@ class CampaignStatements:
 
     @cached_property
     def bounces(self) -> BounceStatements:
-        """Those of bounces and senders."""
+        """Those of bounces."""
         return BounceStatements(self._dialect)
+
+    @cached_property
+    def beats(self) -> BeatStatements:
+        """Those of processes that send."""
+        return BeatStatements(self._dialect)
 
     @cached_property
     def locks(self) -> LockStatements:
@@ -100,7 +102,7 @@ class CampaignsInTransaction(CampaignRowsInTransaction):
 
     @cached_property
     def beats(self) -> BeatsInTransaction:
-        return BeatsInTransaction(self._connection, self._all.bounces)
+        return BeatsInTransaction(self._connection, self._all.beats)
 
     @cached_property
     def standing(self) -> StandingInTransaction:

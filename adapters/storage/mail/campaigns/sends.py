@@ -147,7 +147,7 @@ class SendStatements:
 
 def _due() -> Any:
     """What is due in a lane, the longest due first: with the recipient, if there still is one, and
-    whether they must not get it.
+    whether they may get it.
     """
     sends, to, stop = mail_sends.c, mail_recipients.c, mail_suppressions.c
     now: Any = bindparam("now", type_=BigInteger)

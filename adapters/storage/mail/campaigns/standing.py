@@ -130,6 +130,3 @@ class StandingInTransaction:
         rows = self._connection.rows(self._sql.paused, of_list=list_, before=before, most=limit)
         found = (Recipient(*row) for row in rows)
         return [each for each in found if scope.covers(each.advertiser)]
-
-    def flush(self) -> None:
-        """Nothing waits."""
