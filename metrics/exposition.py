@@ -22,7 +22,8 @@ from gateway.domain.values import SECOND, Counted
 from gateway.errors import Refusal, Refused, Trouble
 from gateway.ports import Answer, Clock, Fact, Request, Route
 from metrics.advertisers import Advertisers
-from metrics.registry import BY_NAME, METRICS, STATUSES, Metric
+from metrics.metric import Metric
+from metrics.registry import BY_NAME, METRICS, STATUSES
 
 Figures = float | Mapping[str, float] | None
 """What a figure kept elsewhere reads as: a number, or numbers by the value of the only label."""

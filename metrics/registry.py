@@ -5,10 +5,7 @@ so that each series stands at 0 before its first event: Prometheus's ``rate`` do
 from nothing to 1. (Prometheus documentation, "Instrumentation: avoid missing metrics".)
 """
 
-import sys
-from typing import Literal, get_args, get_type_hints
-
-import msgspec
+from typing import get_args, get_type_hints
 
 from gateway.domain.calls import Noted, Outcome, Result
 from gateway.domain.cards import REFUSALS as CARD_REFUSALS
@@ -27,31 +24,16 @@ from gateway.domain.mail.returns.bounces import BounceClass
 from gateway.domain.mail.signups import Asked
 from gateway.domain.surveys import Result as SurveyResult
 from gateway.errors import Refusal, Trouble
+from metrics.metric import Metric
 
-PREFIX = "gateway_"
+SERVICES = ("calls", "line", "mail", "sim")
+"""What is charged for."""
+
+SIM_STATES = ("ready", "active", "inactive", "standby", "suspended", "terminated")
+"""SORACOM's names of a SIM's states, into which those of other platforms are put."""
 
 STATUSES = (200, 400, 403, 404, 405, 408, 413, 500, 503)
 """The HTTP statuses that a known route shows from its start; another is added when it occurs."""
-
-
-class Metric(msgspec.Struct, frozen=True):
-    """One metric family."""
-
-    name: str
-    """Without the prefix."""
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: dict[str, tuple[str, ...]] = {}
-    """Each label with its closed set of values; an empty set is open (ids, routes, versions)."""
-    unit: str = ""
-    scope: Literal["process", "advertiser"] = "process"
-    buckets: tuple[float, ...] = ()
-    """Histograms only: the upper bounds, without the infinite one."""
-
-    @property
-    def full_name(self) -> str:
-        """The name Prometheus sees."""
-        return PREFIX + self.name
 
 
 _REFUSALS, _TROUBLES = tuple(Refusal), tuple(Trouble)
@@ -193,7 +175,62 @@ METRICS = (
         "Connections to a relay in a row that came to nothing; 0 while it answers.",
         {"relay": ()},
     ),
+    # --- what it stands on ---
+    Metric(
+        "disk_free_bytes",
+        "gauge",
+        "Space left to the gateway where a folder lies; database: where SQLite's file is.",
+        {"folder": ("state", "database")},
+        unit="bytes",
+    ),
+    Metric(
+        "disk_size_bytes",
+        "gauge",
+        "Space in all where a folder lies.",
+        {"folder": ("state", "database")},
+        unit="bytes",
+    ),
+    Metric(
+        "certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When the certificate ends that a server of [metrics] certificates_of shows.",
+        {"server": ()},
+        unit="seconds since 1970",
+    ),
+    Metric(
+        "reconciliation_difference",
+        "gauge",
+        "Calls of yesterday and today that the carrier's own list tells otherwise: not in the "
+        "store, not in the list, or of another length.",
+        {"what": ("missing_here", "missing_there", "different")},
+        unit="calls",
+    ),
+    Metric(
+        "reconciliation_timestamp_seconds",
+        "gauge",
+        "When calls were last compared with the carrier's list; absent before.",
+        unit="seconds since 1970",
+    ),
+    # --- the page of advertisers ---
+    Metric("advertisers", "gauge", "Advertisers whose figures are kept.", unit="advertisers"),
+    Metric(
+        "advertisers_left_out_total",
+        "counter",
+        "Advertisers that scrapes left out, each scrape anew: there are more than [metrics] "
+        "max_advertisers.",
+    ),
     # --- the process ---
+    Metric("process_cpu_seconds_total", "counter", "Time on a processor.", unit="seconds"),
+    Metric("process_resident_memory_bytes", "gauge", "Memory held.", unit="bytes"),
+    Metric("process_virtual_memory_bytes", "gauge", "Memory asked for.", unit="bytes"),
+    Metric("process_open_fds", "gauge", "Files and connections open.", unit="fds"),
+    Metric("process_max_fds", "gauge", "As many of them as may be.", unit="fds"),
+    Metric(
+        "process_start_time_seconds",
+        "gauge",
+        "When the process started.",
+        unit="seconds since 1970",
+    ),
     Metric("build_info", "gauge", "Always 1; the label tells the version.", {"version": ()}),
     Metric(
         "observer_faults_total",
@@ -206,7 +243,6 @@ METRICS = (
         "counter",
         "Calls settled, by result.",
         _ADVERTISER | {"result": _RESULTS},
-        scope="advertiser",
     ),
     Metric(
         "call_ring_seconds_total",
@@ -214,7 +250,6 @@ METRICS = (
         "Seconds that settled calls rang.",
         _ADVERTISER,
         unit="seconds",
-        scope="advertiser",
     ),
     Metric(
         "call_talk_seconds_total",
@@ -222,14 +257,12 @@ METRICS = (
         "Seconds that settled calls talked.",
         _ADVERTISER,
         unit="seconds",
-        scope="advertiser",
     ),
     Metric(
         "call_outcomes_total",
         "counter",
         "Calls settled, by the outcome they had then.",
         _ADVERTISER | {"outcome": _OUTCOMES},
-        scope="advertiser",
     ),
     # --- LINE ---
     Metric(
@@ -237,14 +270,12 @@ METRICS = (
         "counter",
         "Events of LINE channels kept, by type.",
         _ADVERTISER | {"type": (*get_args(EventKind), "other")},
-        scope="advertiser",
     ),
     Metric(
         "line_notes_total",
         "counter",
         "Unusual things in LINE's webhooks, by what they were.",
         _ADVERTISER | {"note": get_args(EventNote)},
-        scope="advertiser",
     ),
     Metric(
         "line_messages_total",
@@ -253,7 +284,6 @@ METRICS = (
         "arrived, nobody can tell.",
         _ADVERTISER | {"kind": get_args(SendKind), "result": get_args(SendResult)},
         unit="messages",
-        scope="advertiser",
     ),
     Metric(
         "coupons_total",
@@ -261,21 +291,18 @@ METRICS = (
         "What became of coupons; refused: neither handed out nor stamped; put_off: a reminder that "
         "could not be made, which is tried again.",
         _ADVERTISER | {"action": ACTIONS},
-        scope="advertiser",
     ),
     Metric(
         "line_menus_total",
         "counter",
         "What was done to rich menus on the platform; put_off: a channel that is tried again.",
         _ADVERTISER | {"action": ("created", "deleted", "refused", "put_off")},
-        scope="advertiser",
     ),
     Metric(
         "line_forwards_total",
         "counter",
         "Webhooks sent on to a second tool, by what came of it; retried: of one attempt.",
         _ADVERTISER | {"result": get_args(ForwardResult)},
-        scope="advertiser",
     ),
     # --- shop cards ---
     Metric(
@@ -284,42 +311,36 @@ METRICS = (
         "Points that came on shop cards, by how; undo: those taken back.",
         _ADVERTISER | {"how": get_args(CardHow)},
         unit="points",
-        scope="advertiser",
     ),
     Metric(
         "cards_total",
         "counter",
         "What became of shop cards.",
         _ADVERTISER | {"action": get_args(CardAction)},
-        scope="advertiser",
     ),
     Metric(
         "card_refusals_total",
         "counter",
         "Scans of shop-card codes that gave nothing, by reason.",
         _ADVERTISER | {"reason": CARD_REFUSALS},
-        scope="advertiser",
     ),
     Metric(
         "line_tags_total",
         "counter",
         "Tags that friends got or lost.",
         _ADVERTISER | {"action": ("added", "removed")},
-        scope="advertiser",
     ),
     Metric(
         "line_pushes_total",
         "counter",
         "Pushes that are over, by how they ended.",
         _ADVERTISER | {"result": ("done", "cancelled", "halted", "failed")},
-        scope="advertiser",
     ),
     Metric(
         "link_clicks_total",
         "counter",
         "Visits to short links, of people and of programs; unrecorded: too many in a minute.",
         _ADVERTISER | {"kind": (*get_args(Visitor), "unrecorded")},
-        scope="advertiser",
     ),
     Metric(
         "mail_responses_total",
@@ -327,28 +348,24 @@ METRICS = (
         "What recipients did with mails; bot: done by a program; unrecorded: not kept, since it "
         "was repeated or the store was away.",
         _ADVERTISER | {"what": ("click", "open", "bot", "unrecorded")},
-        scope="advertiser",
     ),
     Metric(
         "mail_signups_total",
         "counter",
         "Sign-ups by form and empty mail; stopped: who complained, was deleted; limited: too many.",
         _ADVERTISER | {"result": (*get_args(Asked), "confirmed")},
-        scope="advertiser",
     ),
     Metric(
         "survey_answers_total",
         "counter",
         "Friends who were asked, and who answered; refused: twice, too late, or amiss.",
         _ADVERTISER | {"result": get_args(SurveyResult)},
-        scope="advertiser",
     ),
     Metric(
         "line_contents_total",
         "counter",
         "Images, videos and files of friends: kept, or why not; removed: of those kept.",
         _ADVERTISER | {"result": get_args(ContentResult)},
-        scope="advertiser",
     ),
     # --- mail ---
     Metric(
@@ -357,7 +374,6 @@ METRICS = (
         "What came of attempts; suppressed and canceled are counted at a campaign's end.",
         _ADVERTISER | {"result": ("sent", "deferred", "failed", "held", "suppressed", "canceled")},
         unit="messages",
-        scope="advertiser",
     ),
     Metric(
         "mail_bounces_total",
@@ -365,7 +381,6 @@ METRICS = (
         "Mails that were refused for good or came back, and complaints, by class.",
         _ADVERTISER | {"class": (*_BOUNCES, "unwritable")},
         unit="messages",
-        scope="advertiser",
     ),
     Metric(
         "mail_recipients",
@@ -373,78 +388,29 @@ METRICS = (
         "Addresses that may be mailed, each once under a contract, however many lists hold it.",
         _ADVERTISER,
         unit="addresses",
-        scope="advertiser",
     ),
     Metric(
         "mail_campaigns_total",
         "counter",
         "Campaigns that are over, or were paused: too much came back, some or all cannot be made.",
         _ADVERTISER | {"result": _CAMPAIGNS},
-        scope="advertiser",
     ),
+    # --- SIMs and money ---
+    Metric("sims", "gauge", "SIMs, by state.", _ADVERTISER | {"state": SIM_STATES}, unit="SIMs"),
+    Metric(
+        "billed_yen_total",
+        "counter",
+        "Yen charged, by service; without tax.",
+        _ADVERTISER | {"service": SERVICES},
+        unit="yen",
+    ),
+    # --- what went wrong with it ---
     Metric(
         "put_aside_total",
         "counter",
         "What was due and could not be made, for a fault of the gateway: it is not tried again.",
         _ADVERTISER | {"what": ("card-notice", "posting")},
-        scope="advertiser",
     ),
 )
 
 BY_NAME = {metric.name: metric for metric in METRICS}
-
-
-def page() -> str:
-    """The page of all metrics, ``docs/metrics.md``, as Markdown."""
-    lines = [_INTRODUCTION]
-    for scope, title in _TITLES.items():
-        lines += [
-            f"## {title}",
-            "",
-            "| metric | kind | labels | unit | meaning |",
-            "|" + "---|" * 5,
-        ]
-        lines += [_row(metric) for metric in METRICS if metric.scope == scope]
-        lines.append("")
-    lines += ["## Values of labels", "", "| metric | label | values |", "|---|---|---|"]
-    lines += [
-        f"| `{metric.full_name}` | `{label}` | {' '.join(f'`{value}`' for value in values)} |"
-        for metric in METRICS
-        for label, values in metric.labels.items()
-        if values
-    ]
-    lines += ["", "## Bounds of histograms", "", "| metric | bounds |", "|---|---|"]
-    lines += [
-        f"| `{metric.full_name}` | {' '.join(f'{bound:g}' for bound in metric.buckets)} |"
-        for metric in METRICS
-        if metric.buckets
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _row(metric: Metric) -> str:
-    labels = " ".join(f"`{label}`" for label in metric.labels)
-    return f"| `{metric.full_name}` | {metric.kind} | {labels} | {metric.unit} | {metric.help} |"
-
-
-_TITLES = {
-    "process": "Of the process: `GET /metrics`",
-    "advertiser": "Of each advertiser: `GET /metrics/advertisers`",
-}
-
-_INTRODUCTION = """\
-# Metrics
-
-Made from the table in `metrics/registry.py` by `python -m metrics.registry > docs/metrics.md`.
-
-Both pages are on the metrics listener, in Prometheus's text format. Counters start at 0 with the
-process and move only after what they count is on disk: scrape every process and add up. A call
-is counted once, when it is settled, however often its events are told.
-
-`/metrics/advertisers?shard=i/n` gives one of n parts, for installations with many advertisers.
-An advertiser's part is the CRC-32 of its id modulo n; number the parts 0 to n-1, or 1 to n (part
-n is part 0). Anything else is answered 400.
-"""
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

@@ -62,6 +62,20 @@ class Metrics(msgspec.Struct, frozen=True):
         Address,
         _text(checks.address, "Where Prometheus and health checks connect.", "127.0.0.1:9464"),
     ]
+    max_advertisers: Annotated[
+        int,
+        _whole(
+            1, 1_000_000, "A scrape shows so many at most; the rest is counted as left out.", 20_000
+        ),
+    ]
+    certificates_of: Annotated[
+        tuple[Address, ...] | None,
+        _text(
+            checks.peers,
+            "Servers whose certificate's end is told, the proxy before us above all; with commas.",
+            example="gw.example.jp:443",
+        ),
+    ]
 
 
 class Storage(msgspec.Struct, frozen=True):
@@ -110,6 +124,10 @@ class Twilio(msgspec.Struct, frozen=True):
     ]
     api_url: Annotated[
         str, _text(checks.web_url, "The carrier's REST API.", "https://api.twilio.com")
+    ]
+    reconcile_seconds: Annotated[
+        int,
+        _whole(0, 86_400, "How often calls are compared with the carrier's list; 0: never.", 3600),
     ]
 
 

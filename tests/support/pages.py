@@ -15,7 +15,7 @@ from gateway.domain.calls import TRANSITIONS
 from gateway.domain.mail import campaigns
 from gateway.provisioning import TABLES
 from gateway.tomlfile import Key, Wrong, shown
-from metrics.registry import page as metrics_page
+from metrics.page import page as metrics_page
 
 ROOT = Path(__file__).parents[2]
 FLOW = ROOT / "docs/flow.md"
