@@ -21,7 +21,8 @@ def test_names_follow_prometheus_conventions() -> None:
     for metric in METRICS:
         assert re.fullmatch(r"[a-z][a-z_]*[a-z]", metric.name)
         assert metric.name.endswith("_total") == (metric.kind == "counter")
-        assert (metric.unit == "seconds") == bool(re.search(r"(?<!stamp)(?<!start_time)_seconds", metric.name))
+        is_span = re.search(r"(?<!stamp)(?<!start_time)_seconds", metric.name)
+        assert (metric.unit == "seconds") == bool(is_span)
         assert bool(metric.buckets) == (metric.kind == "histogram")
         assert list(metric.buckets) == sorted(set(metric.buckets))
 
