@@ -1,48 +1,61 @@
 """Counters and gauges of each advertiser: a compact store and its renderer.
 
 prometheus-client takes seconds for ten thousand advertisers and holds the loop meanwhile; one
-array of integers for each advertiser and a renderer in slices do not.
+array of integers for each advertiser, and a template for each metric, do not.
 """
 
 from array import array
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
+from operator import attrgetter
+from typing import Literal
 from zlib import crc32
 
 from metrics.metric import Metric
 from metrics.registry import METRICS
 
+Format = Literal["text", "openmetrics"]
+"""Prometheus's text format 0.0.4, or OpenMetrics 1.0.0."""
+
 SLICE_LINES = 4_000
-"""Lines rendered in one go: about 2 ms."""
+"""Lines rendered in one go: about 1 ms."""
+
+_HOLE = "\0"
+"""Where the advertiser stands in a template."""
 
 
 class Advertisers:
     """One row of whole numbers for each advertiser, one column for each series."""
 
-    def __init__(self) -> None:
-        families = [metric for metric in METRICS if metric.scope == "advertiser"]
+    def __init__(self, most: int = 20_000) -> None:
+        self.left_out = 0
+        """Advertisers that pages left out since they had ``most`` already; each page anew."""
+        self._most = most
         self._columns: dict[tuple[str, ...], int] = {}
-        self._families: list[tuple[str, list[tuple[str, str, int]]]] = []
-        for metric in families:
-            lines = []
-            for values in product(*_closed(metric).values()):
-                column = self._columns[metric.name, *values] = len(self._columns)
-                lines.append((*_around(metric, values), column))
-            header = (
-                f"# HELP {metric.full_name} {metric.help}\n"
-                f"# TYPE {metric.full_name} {metric.kind}\n"
-            )
-            self._families.append((header, lines))
+        self._families: list[_Family] = []
+        for metric in METRICS:
+            if metric.scope == "advertiser":
+                family = _Family(metric, len(self._columns))
+                self._families.append(family)
+                for values in family.series:
+                    self._columns[metric.name, *values] = len(self._columns)
         self._empty = array("q", bytes(8 * len(self._columns)))
-        self._rows: dict[str, array[int]] = {}
-        self._sorted: list[str] | None = None
+        self._rows: dict[str, _Row] = {}
+        self._order: list[_Row] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def ensure(self, advertisers: Iterable[str]) -> None:
         """Show the series of ``advertisers`` from now on, at 0 where nothing was counted yet."""
-        for advertiser in advertisers:
-            if advertiser not in self._rows:
-                self._rows[advertiser] = self._empty[:]
-                self._sorted = None
+        new = [name for name in advertisers if name not in self._rows]
+        for name in new:
+            self._rows[name] = _Row(name, self._empty[:])
+        if len(new) == 1:
+            insort(self._order, self._rows[new[0]], key=_BY_NAME)
+        elif new:
+            self._order = sorted(self._rows.values(), key=_BY_NAME)
 
     def add(self, advertiser: str, amount: int, name: str, *values: str) -> None:
         """Add ``amount`` to the counter ``name`` with the label ``values`` of ``advertiser``.
@@ -55,7 +68,7 @@ class Advertisers:
         if row is None:
             self.ensure((advertiser,))
             row = self._rows[advertiser]
-        row[column] += amount
+        row.figures[column] += amount
 
     def put(self, advertiser: str, value: int, name: str, *values: str) -> None:
         """Let the gauge ``name`` of ``advertiser`` show ``value``.
@@ -65,55 +78,97 @@ class Advertisers:
         """
         column = self._columns[name, *values]
         self.ensure((advertiser,))
-        self._rows[advertiser][column] = value
+        self._rows[advertiser].figures[column] = value
 
     def render(
         self,
+        form: Format = "text",
         part: int = 0,
         parts: int = 1,
-        shows: Callable[[str], bool] = lambda advertiser: True,
+        shows: Callable[[str], bool] | None = None,
     ) -> Iterator[bytes]:
-        """Prometheus's text format 0.0.4 of one part of the advertisers, in short slices.
+        """The page of one part of the advertisers, in short slices.
 
-        An advertiser belongs to the part ``crc32(id) % parts``; it is left out where ``shows`` says
-        no. Between two slices counters may move: every series is read once.
+        The first ``most`` are shown, in the order of their ids, of those that ``shows`` says yes
+        to; an advertiser belongs to the part ``crc32(id) % parts``. Between two slices counters
+        may move: every series is read once.
         """
-        if self._sorted is None:
-            self._sorted = sorted(self._rows)
-        names = [
-            name
-            for name in self._sorted
-            if (parts == 1 or crc32(name.encode()) % parts == part) and shows(name)
-        ]
-        labels = [_escaped(name) for name in names]
-        rows = [self._rows[name] for name in names]
-        for header, lines in self._families:
-            yield header.encode()
-            step = SLICE_LINES // len(lines)
-            for start in range(0, len(names), step):
-                yield "".join(
-                    [
-                        f"{before}{label}{after}{row[column]}\n"
-                        for label, row in zip(
-                            labels[start : start + step], rows[start : start + step], strict=True
-                        )
-                        for before, after, column in lines
-                    ]
-                ).encode()
+        rows = self._order if shows is None else [row for row in self._order if shows(row.name)]
+        shown, beyond = rows[: self._most], rows[self._most :]
+        if parts > 1:
+            shown, beyond = (
+                [row for row in some if row.hash % parts == part] for some in (shown, beyond)
+            )
+        self.left_out += len(beyond)
+        for family in self._families:
+            yield family.headers[form]
+            step = max(1, SLICE_LINES // len(family.series))
+            for start in range(0, len(shown), step):
+                yield family.lines(shown[start : start + step])
+        if form == "openmetrics":
+            yield b"# EOF\n"
 
 
-def _closed(metric: Metric) -> dict[str, tuple[str, ...]]:
-    return {label: values for label, values in metric.labels.items() if label != "advertiser"}
+class _Row:
+    """What is counted of an advertiser."""
+
+    __slots__ = ("figures", "hash", "label", "name")
+
+    def __init__(self, name: str, figures: "array[int]") -> None:
+        self.name = name
+        self.label = name.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        self.hash = crc32(name.encode())
+        self.figures = figures
 
 
-def _around(metric: Metric, values: tuple[str, ...]) -> tuple[str, str]:
-    """What stands before and after the advertiser in a series' line."""
-    others = "".join(
-        f',{label}="{value}"' for label, value in zip(_closed(metric), values, strict=True)
-    )
-    return f'{metric.full_name}{{advertiser="', f'"{others}}} '
+_BY_NAME = attrgetter("name")
 
 
-def _escaped(value: str) -> str:
-    """A label value as the text format wants it."""
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+class _Family:
+    """A metric, and how its lines are written.
+
+    A template holds all lines of one advertiser: the figures are filled in by one formatting, the
+    advertiser by one replacement. Most rows of most metrics are zeros, and their text is made
+    already.
+    """
+
+    def __init__(self, metric: Metric, first: int) -> None:
+        closed = [name for name in metric.labels if name != "advertiser"]
+        self.series = series_of(metric)
+        self.headers = {"text": _header(metric), "openmetrics": _openmetrics_header(metric)}
+        self._columns = slice(first, first + len(self.series))
+        self._zeros = array("q", bytes(8 * len(self.series)))
+        self._template = "".join(
+            f'{metric.full_name}{{advertiser="{_HOLE}"{_labels(closed, values)}}} %d\n'
+            for values in self.series
+        )
+        self._text_of_zeros = self._template % tuple(self._zeros)
+
+    def lines(self, rows: Iterable[_Row]) -> bytes:
+        columns, zeros, template = self._columns, self._zeros, self._template
+        texts = []
+        for row in rows:
+            figures = row.figures[columns]
+            text = self._text_of_zeros if figures == zeros else template % tuple(figures)
+            texts.append(text.replace(_HOLE, row.label))
+        return "".join(texts).encode()
+
+
+def series_of(metric: Metric) -> list[tuple[str, ...]]:
+    """The values of the labels beside the advertiser, series by series."""
+    return list(product(*(v for name, v in metric.labels.items() if name != "advertiser")))
+
+
+def _labels(closed: Iterable[str], values: Iterable[str]) -> str:
+    return "".join(f',{name}="{value}"' for name, value in zip(closed, values, strict=True))
+
+
+def _header(metric: Metric) -> bytes:
+    name = metric.full_name
+    return f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n".encode()
+
+
+def _openmetrics_header(metric: Metric) -> bytes:
+    name = metric.family
+    unit = f"# UNIT {name} {metric.told_unit}\n" if metric.told_unit else ""
+    return f"# TYPE {name} {metric.kind}\n{unit}# HELP {name} {metric.help}\n".encode()

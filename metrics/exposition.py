@@ -1,249 +1,116 @@
-"""Counts what happens and shows it to Prometheus."""
+"""The pages that Prometheus scrapes: which form, how packed, whose."""
 
 import asyncio
+import gzip
 import re
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+import zlib
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
-from prometheus_client.metrics_core import Metric as Family
+from gateway.errors import Refusal, Refused
+from gateway.ports import Answer, Request, Route
+from metrics.advertisers import Format
+from metrics.observer import Metrics
+from metrics.process import render
 
-from gateway.domain.calls import Noted, Settled
-from gateway.domain.values import SECOND, Counted
-from gateway.errors import Refusal, Refused, Trouble
-from gateway.ports import Answer, Clock, Fact, Request, Route
-from metrics.advertisers import Advertisers
-from metrics.metric import Metric
-from metrics.registry import BY_NAME, METRICS, STATUSES
+TYPES: dict[Format, str] = {
+    "text": "text/plain; version=0.0.4; charset=utf-8",
+    "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
 
-Figures = float | Mapping[str, float] | None
-"""What a figure kept elsewhere reads as: a number, or numbers by the value of the only label."""
-
-_LAG_INTERVAL = 0.1
 _MOST_PARTS = 10_000
+_LEVEL = 1  # the page is the same names again and again: more effort saves next to nothing
+_GZIP = {"Content-Encoding": "gzip"}
 
 
-class Metrics:
-    """The observer that Prometheus reads. Every method is for the loop's thread alone.
-
-    That thread is the reason for plain integers in dictionaries: prometheus-client's own counters
-    take a lock and a label look-up each time. It renders the process-wide page all the same.
+class Exposition:
+    """The pages of one process's metrics. What takes long has a thread of its own, so that the
+    figures are to be had even where the threads of others are all at work.
     """
 
-    def __init__(self, version: str, clock: Clock) -> None:
-        self.advertisers = Advertisers()
-        self._clock = clock
-        self._counts: dict[str, defaultdict[tuple[str | int, ...], int]] = {}
-        self._histograms: dict[str, defaultdict[tuple[str, ...], _Histogram]] = {}
-        self._readers: dict[str, Callable[[], Figures]] = {}
-        self._webhooks = self._count("webhooks_total")
-        self._refusals = self._count("refusals_total")
-        self._spooled = self._count("spool_events_total")
-        self._notes = self._count("call_notes_total")
-        self._answer_seconds = self._histogram("webhook_seconds")
-        self._commit_seconds = self._histogram("store_commit_seconds")[()]
-        self._batch_size = self._histogram("store_batch_size")[()]
-        self._loop_lag = self._histogram("loop_lag_seconds")[()]
-        self._committed_at: float | None = None
-        self._faults = 0
-        for value in BY_NAME["call_notes_total"].labels["what"]:
-            self._notes[value,] = 0
-        self.gauge("build_info", lambda: {version: 1})
-        self.gauge("store_last_commit_timestamp_seconds", lambda: self._committed_at)
-        self.counter("observer_faults_total", lambda: self._faults)
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-
-    # --- wiring ---
-
-    def ensure(self, advertisers: Iterable[str]) -> None:
-        """Show the series of ``advertisers`` (ids) from now on."""
-        self.advertisers.ensure(advertisers)
-
-    def expect(self, routes: Iterable[Route]) -> None:
-        """Show the series of ``routes`` from now on, so that their first failure is a step."""
-        for route in routes:
-            where = (route.provider, route.name)
-            self._answer_seconds[where]  # a defaultdict: to look is to make
-            for status in STATUSES:
-                self._webhooks[*where, status] += 0
-            for reason in Refusal:
-                self._refusals[*where, reason] += 0
-            for trouble in Trouble:
-                self._spooled[*where, trouble] += 0
-
-    def gauge(self, name: str, function: Callable[[], Figures]) -> None:
-        """Show what ``function`` returns as the gauge ``name`` (without prefix), at each scrape.
-
-        ``None``, or an exception, leaves the gauge out of that scrape.
-        """
-        self._read(name, "gauge", function)
-
-    def counter(self, name: str, function: Callable[[], Figures]) -> None:
-        """Show a counter that is kept elsewhere; see :meth:`gauge`."""
-        self._read(name, "counter", function)
-
-    async def watch_loop(self) -> None:
-        """Measure how late the loop wakes a timer, until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + _LAG_INTERVAL
-            await asyncio.sleep(_LAG_INTERVAL)
-            self._loop_lag.observe(max(0.0, loop.time() - due))
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "metrics")
 
     def routes(self) -> list[Route]:
         """The pages of the metrics listener."""
         return [
-            Route("GET", "/metrics", self._show_process, "metrics", "process"),
-            Route("GET", "/metrics/advertisers", self._show_advertisers, "metrics", "advertisers"),
+            Route("GET", "/metrics", self._process, "metrics", "process"),
+            Route("GET", "/metrics/advertisers", self._advertisers, "metrics", "advertisers"),
         ]
 
-    # --- gateway.ports.Observer: nothing here raises ---
+    def advertisers(
+        self,
+        request: Request,
+        shows: Callable[[str], bool] | None = None,
+        shard: tuple[int, int] = (0, 1),
+    ) -> Answer:
+        """The metrics of the advertisers that ``shows`` says yes to, in the form and packing that
+        ``request`` asks for; of ``shard`` (part, parts) alone.
+        """
+        form = _form(request)
+        pieces = self._paced(self._metrics.advertisers.render(form, *shard, shows))
+        if not _takes_gzip(request):
+            return Answer(content_type=TYPES[form], pieces=pieces)
+        return Answer(content_type=TYPES[form], headers=_GZIP, pieces=self._packed(pieces))
 
-    def observe(self, facts: Sequence[Fact]) -> None:
-        """Count facts of committed transactions."""
-        for fact in facts:
-            try:
-                if isinstance(fact, Counted):
-                    self.advertisers.add(fact.advertiser, fact.amount, fact.metric, *fact.labels)
-                elif isinstance(fact, Settled):
-                    self._settled(fact)
-                else:
-                    self._noted(fact)
-            except Exception:  # noqa: BLE001 - counting must not fail a call; the fault is counted
-                self._faults += 1
+    async def _process(self, request: Request) -> Answer:
+        form, is_packed = _form(request), _takes_gzip(request)
+        snapshot = self._metrics.snapshot()
 
-    def webhook(self, provider: str, route: str, status: int, seconds: float) -> None:
-        """Count a webhook that was answered."""
-        try:
-            self._webhooks[provider, route, status] += 1
-            self._answer_seconds[provider, route].observe(seconds)
-        except Exception:  # noqa: BLE001 - as above
-            self._faults += 1
+        def page() -> bytes:
+            text = render(snapshot, form)
+            return gzip.compress(text, _LEVEL) if is_packed else text
 
-    def refused(self, provider: str, route: str, reason: str) -> None:
-        """Count a request that was refused."""
-        try:
-            self._refusals[provider, route, reason] += 1
-        except Exception:  # noqa: BLE001 - as above
-            self._faults += 1
+        body = await asyncio.get_running_loop().run_in_executor(self._thread, page)
+        return Answer(body, content_type=TYPES[form], headers=_GZIP if is_packed else {})
 
-    def spooled(self, provider: str, route: str, reason: str) -> None:
-        """Count an event that went to the spool."""
-        try:
-            self._spooled[provider, route, reason] += 1
-        except Exception:  # noqa: BLE001 - as above
-            self._faults += 1
+    async def _advertisers(self, request: Request) -> Answer:
+        return self.advertisers(request, shard=_shard(request.query))
 
-    def batch(self, units: int, seconds: float) -> None:
-        """Count a transaction."""
-        try:
-            self._commit_seconds.observe(seconds)
-            self._batch_size.observe(units)
-            self._committed_at = self._clock() / SECOND
-        except Exception:  # noqa: BLE001 - as above
-            self._faults += 1
+    async def _paced(self, pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """One piece in a turn of the loop, whoever else scrapes: webhooks go between."""
+        while True:
+            async with self._turn:
+                piece = next(pieces, None)
+                await asyncio.sleep(0)
+            if piece is None:
+                return
+            yield piece
 
-    def _settled(self, call: Settled) -> None:
-        add = self.advertisers.add
-        add(call.advertiser, 1, "calls_total", call.result)
-        add(call.advertiser, call.ring_seconds, "call_ring_seconds_total")
-        add(call.advertiser, call.talk_seconds, "call_talk_seconds_total")
-        add(call.advertiser, 1, "call_outcomes_total", call.outcome)
-
-    def _noted(self, note: Noted) -> None:
-        self._notes[note.what,] += 1
-
-    # --- exposition ---
-
-    def collect(self) -> Iterator[Family]:
-        """All process-wide families, for prometheus-client's registry."""
-        for metric in METRICS:
-            if metric.scope == "process":
-                yield self._family(metric)
-
-    def describe(self) -> list[Family]:
-        """Nothing: registering must not read the figures of parts that are not open yet."""
-        return []
-
-    async def _show_process(self, request: Request) -> Answer:
-        return Answer(generate_latest(self._registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-    async def _show_advertisers(self, request: Request) -> Answer:
-        part, parts = _shard(request.query)
-        slices = []
-        for piece in self.advertisers.render(part, parts):
-            slices.append(piece)
-            await asyncio.sleep(0)  # webhooks go first
-        return Answer(b"".join(slices), content_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-    def _family(self, metric: Metric) -> Family:
-        names = tuple(metric.labels)
-        if metric.kind == "histogram":
-            histogram = HistogramMetricFamily(metric.full_name, metric.help, labels=names)
-            for labels, held in sorted(self._histograms[metric.name].items()):
-                histogram.add_metric(labels, held.buckets(), held.sum)
-            return histogram
-        kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-        family = kind(metric.full_name, metric.help, labels=names)
-        for values, value in sorted(self._values(metric).items()):
-            family.add_metric([str(v) for v in values], value)
-        return family
-
-    def _values(self, metric: Metric) -> Mapping[tuple[str | int, ...], float]:
-        if metric.name in self._counts:
-            return self._counts[metric.name]
-        try:
-            figures = self._readers[metric.name]() if metric.name in self._readers else None
-            if isinstance(figures, Mapping):
-                return {(label,): float(value) for label, value in figures.items()}
-            return {} if figures is None else {(): float(figures)}
-        except Exception:  # noqa: BLE001 - one figure that cannot be read does not hide the others
-            self._faults += 1
-            return {}
-
-    def _count(self, name: str) -> defaultdict[tuple[str | int, ...], int]:
-        counts = self._counts[name] = defaultdict(int)
-        return counts
-
-    def _histogram(self, name: str) -> defaultdict[tuple[str, ...], "_Histogram"]:
-        bounds = BY_NAME[name].buckets
-        histograms = self._histograms[name] = defaultdict(lambda: _Histogram(bounds))
-        return histograms
-
-    def _read(self, name: str, kind: str, function: Callable[[], Figures]) -> None:
-        metric = BY_NAME[name]
-        if metric.kind != kind or metric.scope != "process":
-            raise ValueError(f"{name} is no {kind} of the process")
-        self._readers[name] = function
+    async def _packed(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        loop = asyncio.get_running_loop()
+        packer = zlib.compressobj(_LEVEL, wbits=31)  # 31: with the head and the sum of gzip
+        async for piece in pieces:
+            if packed := await loop.run_in_executor(self._thread, packer.compress, piece):
+                yield packed
+        yield packer.flush()
 
 
-class _Histogram:
-    """Counts of values by the smallest bound they do not exceed."""
+def _form(request: Request) -> Format:
+    """The form that is asked for rather; text, where neither is named."""
+    wanted = _weights(request, "Accept")
+    openmetrics = wanted.get("application/openmetrics-text", 0.0)
+    return "openmetrics" if openmetrics and openmetrics >= wanted.get("text/plain", 0) else "text"
 
-    __slots__ = ("bounds", "counts", "sum")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
+def _takes_gzip(request: Request) -> bool:
+    return _weights(request, "Accept-Encoding").get("gzip", 0) > 0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
 
-    def buckets(self) -> list[tuple[str, float]]:
-        names = [*map(repr, self.bounds), "+Inf"]
-        return list(zip(names, accumulate(self.counts), strict=True))
+def _weights(request: Request, header: str) -> dict[str, float]:
+    """What a header accepts, each with its greatest weight (RFC 9110, section 12.4.2)."""
+    weights: dict[str, float] = {}
+    for each in ",".join(request.headers.getall(header, ())).lower().split(","):
+        what, *parameters = (part.strip() for part in each.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        weight = 1.0
+        if re.fullmatch(r"[01](\.[0-9]{0,3})?", given.get("q", "")):
+            weight = float(given["q"])
+        weights[what] = max(weight, weights.get(what, 0))
+    return weights
 
 
 def _shard(query: str) -> tuple[int, int]:

@@ -28,6 +28,16 @@ class Metric(msgspec.Struct, frozen=True):
         return self.name if self.name.startswith("process_") else PREFIX + self.name
 
     @property
+    def family(self) -> str:
+        """The name of the family in OpenMetrics, where a counter's has no ``_total``."""
+        return self.full_name.removesuffix("_total")
+
+    @property
+    def told_unit(self) -> str:
+        """The unit as OpenMetrics 1.0.0 takes it: only where the family's name ends with it."""
+        return self.unit if self.family.endswith(f"_{self.unit}") else ""
+
+    @property
     def scope(self) -> Literal["process", "advertiser"]:
         """Whose figures these are."""
         return "advertiser" if "advertiser" in self.labels else "process"

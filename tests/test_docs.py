@@ -48,7 +48,8 @@ from gateway.domain.mail.importing.lines import (
 from gateway.domain.mail.lists import MailList
 from gateway.domain.mail.pace import PACES
 from gateway.ports import Route
-from metrics.exposition import Metrics
+from metrics.exposition import Exposition
+from metrics.observer import Metrics
 from tests.support.pages import FLOW, MAIL, PAGES, ROOT, campaign_diagram, diagram
 
 README = ROOT / "README.md"
@@ -140,7 +141,7 @@ def test_every_make_target_is_in_the_readme() -> None:
 
 def test_every_path_is_in_the_readme() -> None:
     """The README tells of each path that a listener serves."""
-    routes = [*health.routes(lambda: "ready"), *Metrics("0", lambda: 0).routes()]
+    routes = [*health.routes(lambda: "ready"), *Exposition(Metrics("0", lambda: 0)).routes()]
     paths = [route.path for route in routes] + [f"/twilio/{kind}" for kind in get_args(FormKind)]
     assert [path for path in paths if f"{path}`" not in README.read_text()] == []
 

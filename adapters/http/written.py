@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
 
 from gateway.ports import Answer
@@ -17,9 +19,10 @@ _PIECE_BYTES = 256 * 1024
 
 class Written:
     """An answer as aiohttp's server takes it: prepared, then written. A body goes out in one piece
-    with its head, a file piece by piece, so that little of it is in memory.
+    with its head, a file or what is made on the way piece by piece, so that little of it is in
+    memory.
 
-    What ``web.Response`` can do beside that (cookies, compression, ranges, chunked coding) is not
+    What ``web.Response`` can do beside that (cookies, compression, ranges) is not
     needed, and costs a fifth of the bare request.
     """
 
@@ -54,8 +57,13 @@ class Written:
         if self._answer.file is not None:
             await self._write_file(http, self._answer.file)
             return
+        if self._answer.pieces is not None:
+            await self._write_pieces(http, self._answer.pieces)
+            return
         body = self._answer.body
-        transport.write(self._head(len(body)) + (b"" if http.method == "HEAD" else body))
+        transport.write(
+            self._head(self._length(len(body))) + (b"" if http.method == "HEAD" else body)
+        )
         if http.protocol._paused:
             # Who sends on and reads nothing must not fill our memory with answers.
             await http.protocol._drain_helper()
@@ -67,13 +75,9 @@ class Written:
             raise ConnectionResetError("the file is gone") from None
         with file:
             left = os.fstat(file.fileno()).st_size
-            piece = self._head(left)
+            piece = self._head(self._length(left))
             while True:
-                transport = http.transport
-                if transport is None:
-                    raise ConnectionResetError("the client went away")
-                transport.write(piece)
-                await http.protocol._drain_helper()
+                await self._send(http, piece)
                 if not left or http.method == "HEAD":
                     return
                 piece = await asyncio.to_thread(file.read, min(left, _PIECE_BYTES))
@@ -81,15 +85,37 @@ class Written:
                     raise ConnectionResetError("the file was cut")
                 left -= len(piece)
 
-    def _head(self, length: int) -> bytes:
-        answer = self._answer
+    async def _write_pieces(
+        self, http: web.BaseRequest, pieces: AsyncGenerator[bytes, None]
+    ) -> None:
+        """Chunked (RFC 9112, section 7.1); to a client of HTTP/1.0, until the connection ends."""
+        is_chunked = http.version >= HttpVersion11
+        self.keep_alive = self.keep_alive and is_chunked
+        head = self._head("Transfer-Encoding: chunked\r\n" if is_chunked else "")
+        async with aclosing(pieces):
+            async for piece in pieces:
+                framed = b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece
+                await self._send(http, head + framed)
+                head = b""
+        await self._send(http, head + (b"0\r\n\r\n" if is_chunked else b""))
+
+    async def _send(self, http: web.BaseRequest, data: bytes) -> None:
+        if http.transport is None:
+            raise ConnectionResetError("the client went away")
+        http.transport.write(data)
+        await http.protocol._drain_helper()
+
+    def _length(self, length: int) -> str:
         # RFC 9110, section 8.6: an answer without content tells no length.
-        told = "" if answer.status == 204 else f"Content-Length: {length}\r\n"
+        return "" if self._answer.status == 204 else f"Content-Length: {length}\r\n"
+
+    def _head(self, framing: str) -> bytes:
+        answer = self._answer
         further = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
         head = (
             f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
             f"Content-Type: {answer.content_type}\r\n"
-            f"{told}Date: {rfc822_formatted_time()}\r\n"
+            f"{framing}Date: {rfc822_formatted_time()}\r\n"
             f"X-Request-Id: {self._request_id}\r\n"
             f"{further}{'' if self.keep_alive else _CLOSE}\r\n"
         )

@@ -21,13 +21,13 @@ from gateway.main.parts import Chore, Deps, repeating
 from gateway.main.store import connected, database_of, execute, provisioned
 from gateway.ports import Route
 from gateway.usecases import access as tokens
-from metrics.advertisers import Advertisers
+from metrics.exposition import Exposition
 
 _HOUR = 3600
 
 
 def api_routes(
-    deps: Deps, counters: Advertisers, endpoints: Sequence[Endpoint] = ()
+    deps: Deps, exposition: Exposition, endpoints: Sequence[Endpoint] = ()
 ) -> list[Route]:
     """The routes of the admin listener below ``/api/v1``: ours, and those of the parts."""
     store, cache = deps.store, deps.store.cache
@@ -40,7 +40,7 @@ def api_routes(
     ours = [
         *access.endpoints(directory),
         *calls.endpoints(CallSearches(deps.database.dialect)),
-        *metrics.endpoints(lambda shows: counters.render(shows=shows)),
+        *metrics.endpoints(exposition.advertisers),
     ]
     return routes.routes(
         [*ours, *endpoints],

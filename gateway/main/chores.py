@@ -22,7 +22,7 @@ from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient
 from gateway.ports import Clock, Lane, Store, UseCase
 from gateway.usecases import calls, inbox, line, surveys
-from metrics.exposition import Metrics
+from metrics.observer import Metrics
 
 _HOUR = 3600
 _DAY = 24 * _HOUR

@@ -37,7 +37,8 @@ from gateway.main.parts import Deps, NewIds, Part
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
 from gateway.usecases import calls
-from metrics.exposition import Metrics
+from metrics.exposition import Exposition
+from metrics.observer import Metrics
 
 _log = structlog.get_logger("gateway")
 
@@ -76,7 +77,7 @@ async def _serve(config: Config) -> None:
 async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
     """The daemon, from the first file opened to the last one closed; yields its ports."""
     database = database_of(config)
-    metrics = Metrics(__version__, clock)
+    metrics = Metrics(__version__, clock, config.metrics.max_advertisers)
     state = State(config.storage.state_dir)
     async with AsyncExitStack() as stack:
         database.guard()
@@ -195,9 +196,10 @@ def _listeners(
     config = deps.config
     public = [route for part in parts for route in part.public]
     endpoints = [endpoint for part in parts for endpoint in part.endpoints]
+    exposition = Exposition(metrics)
     admin = [
         Route("GET", "/", _front_page, "admin", "front"),
-        *api_routes(deps, metrics.advertisers, endpoints),
+        *api_routes(deps, exposition, endpoints),
         *(route for part in parts for route in part.admin),
     ]
     metrics.expect(public)
@@ -211,7 +213,7 @@ def _listeners(
     served = {
         "public": (config.http.listen, public),
         "admin": (config.admin.listen, admin),
-        "metrics": (config.metrics.listen, metrics.routes() + health.routes(readiness)),
+        "metrics": (config.metrics.listen, exposition.routes() + health.routes(readiness)),
     }
     return {
         name: Listener(

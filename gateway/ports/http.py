@@ -1,6 +1,6 @@
 """The HTTP edge: what a listener hands to a handler, and what comes back."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +46,8 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     file: Path | None = None
     """Sent in the body's place, in pieces: it may be larger than what memory is to hold."""
+    pieces: AsyncGenerator[bytes, None] | None = None
+    """Sent in the body's place as they are made; none is empty."""
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -152,7 +152,7 @@ def _serve(what: str, written: Path, arguments: list[str]) -> int:
     from adapters.twilio import routes as twilio  # noqa: PLC0415 - see above
     from gateway import cli  # noqa: PLC0415 - see above
     from gateway import main as wiring  # noqa: PLC0415 - see above
-    from metrics.exposition import Metrics  # noqa: PLC0415 - see above
+    from metrics.observer import Metrics  # noqa: PLC0415 - see above
 
     layers = Layers()
     wrap = layers.wrap

@@ -1,200 +1,92 @@
 import asyncio
-import math
-from bisect import bisect_left
+import gzip
+import re
 from collections import Counter
-from itertools import accumulate
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
 from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from multidict import CIMultiDict
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import exposition
+from prometheus_client import parser as text_parser
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.registry import Collector
 
-from gateway.domain.calls import Noted, Settled
-from gateway.domain.values import SECOND
-from gateway.errors import Refusal, Refused, Trouble
-from gateway.ports import Answer, Observer, Request, Route
-from metrics import exposition
-from metrics.advertisers import SLICE_LINES
-from metrics.exposition import Metrics
-from metrics.registry import BY_NAME, METRICS, STATUSES
+from gateway.errors import Refusal, Refused
+from metrics.advertisers import SLICE_LINES, Advertisers, Format, series_of
+from metrics.exposition import TYPES, Exposition
+from metrics.registry import METRICS
+from tests.support.metrics import (
+    OPENMETRICS,
+    PATHS,
+    SERIES,
+    Series,
+    advertisers,
+    at,
+    called,
+    fetch,
+    fresh,
+    parsed,
+    process,
+    request,
+)
 
-NOW = 1_790_000_000 * SECOND
-PAGES = {"/metrics": 0, "/metrics/advertisers": 1}
-
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def fresh() -> Metrics:
-    return Metrics("1.2.3", lambda: NOW)
-
-
-def fetch(metrics: Metrics, path: str, query: str = "") -> Answer:
-    route = metrics.routes()[PAGES[path]]
-    assert (route.method, route.path) == ("GET", path)
-    request = Request("GET", path, query, CIMultiDict(), b"", NOW, "request-1")
-
-    async def ask() -> Answer:
-        return await route.handler(request)
-
-    return asyncio.run(ask())
-
-
-def parsed(answer: Answer) -> Series:
-    assert answer.status == 200
-    assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
-    series: Series = {}
-    for family in text_string_to_metric_families(answer.body.decode()):
-        for sample in family.samples:
-            key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in series
-            series[key] = sample.value
-    return series
-
-
-def process(metrics: Metrics) -> Series:
-    return parsed(fetch(metrics, "/metrics"))
-
-
-def advertisers(metrics: Metrics, query: str = "") -> Series:
-    return parsed(fetch(metrics, "/metrics/advertisers", query))
-
-
-def at(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
-    return ("gateway_" + name, frozenset(labels.items()))
-
-
-def called(advertiser: str) -> Settled:
-    return Settled(advertiser, "answered", 7, 42, "accepted")
-
+OF_ADVERTISERS = [metric for metric in METRICS if metric.scope == "advertiser"]
 
 labels_of_any_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
-settlements = st.builds(
-    Settled,
-    advertiser=labels_of_any_text,
-    result=st.sampled_from(BY_NAME["calls_total"].labels["result"]),
-    ring_seconds=st.integers(0, 10_000),
-    talk_seconds=st.integers(0, 10_000),
-    outcome=st.sampled_from(BY_NAME["call_outcomes_total"].labels["outcome"]),
+figures = st.sampled_from([(m, 2**62) for m in OF_ADVERTISERS]) | st.tuples(
+    st.sampled_from(OF_ADVERTISERS), st.integers(0, 10**6)
 )
-notes = st.builds(Noted, st.sampled_from(BY_NAME["call_notes_total"].labels["what"]))
 
 
-@given(st.lists(settlements | notes, max_size=12))
-def test_facts_are_shown_as_they_were_observed(facts: list[Settled | Noted]) -> None:
-    """Prometheus's own parser reads exactly the sums of the facts, whatever an id looks like."""
-    metrics = fresh()
-    metrics.observe(facts)
-    expected: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
-    noted: Counter[str] = Counter()
-    for fact in facts:
-        if isinstance(fact, Noted):
-            noted[fact.what] += 1
-            continue
-        who = fact.advertiser
-        expected[at("calls_total", advertiser=who, result=fact.result)] += 1
-        expected[at("call_outcomes_total", advertiser=who, outcome=fact.outcome)] += 1
-        expected[at("call_ring_seconds_total", advertiser=who)] += fact.ring_seconds
-        expected[at("call_talk_seconds_total", advertiser=who)] += fact.talk_seconds
-    shown = advertisers(metrics)
-    assert {key: value for key, value in shown.items() if value} == +expected
-    assert expected.keys() <= shown.keys()
-    read = process(metrics)
-    for what in BY_NAME["call_notes_total"].labels["what"]:
-        assert read[at("call_notes_total", what=what)] == noted[what]
-    assert read[at("observer_faults_total")] == 0
+class Official(Collector):
+    """The same figures as prometheus-client's families."""
+
+    def __init__(self, held: dict[str, Counter[tuple[str, ...]]]) -> None:
+        self._held = held
+
+    def collect(self) -> Iterator[Family]:
+        for metric in OF_ADVERTISERS:
+            kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            family = kind(
+                metric.full_name, metric.help, labels=tuple(metric.labels), unit=metric.told_unit
+            )
+            for who, counts in sorted(self._held.items()):
+                for series in series_of(metric):
+                    family.add_metric((who, *series), counts[metric.name, *series])
+            yield family
 
 
 @given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["twilio", 'q"uo\\te\n']),
-            st.sampled_from(["voice", "status"]),
-            st.sampled_from([*STATUSES, 418]),
-            st.sampled_from([0.0, 0.001, 0.0011, 2.0, 5.0, 5.1, 60.0]) | st.floats(0, 10),
-        ),
-        max_size=12,
-    )
+    st.lists(st.tuples(labels_of_any_text, figures, st.randoms(use_true_random=False)), max_size=12)
 )
-def test_webhooks_fill_their_histogram_and_counter(
-    answered: list[tuple[str, str, int, float]],
-) -> None:
-    """Each answer is counted by status and lies in every bucket whose bound it does not exceed."""
-    metrics = fresh()
-    for provider, route, status, seconds in answered:
-        metrics.webhook(provider, route, status, seconds)
-    read = process(metrics)
-    by_status = Counter((provider, route, status) for provider, route, status, _ in answered)
-    for (provider, route, status), count in by_status.items():
-        key = at("webhooks_total", provider=provider, route=route, status=str(status))
-        assert read[key] == count
-    bounds = (*BY_NAME["webhook_seconds"].buckets, float("inf"))
-    for provider, route in {(provider, route) for provider, route, _, _ in answered}:
-        times = [time for p, r, _, time in answered if (p, r) == (provider, route)]
-        where = {"provider": provider, "route": route}
-        assert read[at("webhook_seconds_sum", **where)] == pytest.approx(sum(times))
-        assert read[at("webhook_seconds_count", **where)] == len(times)
-        buckets = {
-            float(dict(key)["le"]): value
-            for (name, key), value in read.items()
-            if name == "gateway_webhook_seconds_bucket" and where.items() <= dict(key).items()
-        }
-        inside = Counter(bisect_left(bounds, time) for time in times)
-        cumulated = accumulate(inside[place] for place in range(len(bounds)))
-        assert buckets == dict(zip(bounds, cumulated, strict=True))
-
-
-def test_transactions_are_counted_with_their_size_and_time() -> None:
-    """A commit moves both histograms and the time of the last commit, which is absent before."""
-    metrics = fresh()
-    assert at("store_last_commit_timestamp_seconds") not in process(metrics)
-    metrics.batch(1, 0.25)
-    metrics.batch(3, 0.5)
-    read = process(metrics)
-    assert read[at("store_last_commit_timestamp_seconds")] == NOW / SECOND
-    assert read[at("store_commit_seconds_sum")] == 0.75
-    assert read[at("store_batch_size_sum")] == 4
-    assert read[at("store_batch_size_bucket", le="1.0")] == 1
-    assert read[at("store_batch_size_bucket", le="4.0")] == 2
-
-
-def test_refusals_and_spooled_events_are_counted_by_reason() -> None:
-    """The reasons of errors.py are the values of the label."""
-    metrics = fresh()
-    metrics.refused("twilio", "voice", Refusal.SIGNATURE_WRONG)
-    metrics.refused("twilio", "voice", "signature_wrong")
-    metrics.spooled("twilio", "status", Trouble.STORE_DOWN)
-    read = process(metrics)
-    refusal = at("refusals_total", provider="twilio", route="voice", reason="signature_wrong")
-    spooled = at("spool_events_total", provider="twilio", route="status", reason="store_down")
-    assert read[refusal] == 2
-    assert read[spooled] == 1
-
-
-def test_expected_routes_stand_at_zero_before_their_first_request() -> None:
-    """An alarm on the first failure needs a step from 0, not a series that begins at 1."""
-
-    async def handler(request: Request) -> Answer:
-        raise AssertionError(request)
-
-    metrics = fresh()
-    metrics.webhook("twilio", "voice", 200, 0.01)
-    metrics.expect([Route("POST", "/twilio/voice", handler, "twilio", "voice")])
-    read = process(metrics)
-    where = {"provider": "twilio", "route": "voice"}
-    assert read[at("webhooks_total", status="200", **where)] == 1
-    assert read[at("webhooks_total", status="503", **where)] == 0
-    assert all(read[at("refusals_total", reason=reason, **where)] == 0 for reason in Refusal)
-    assert all(read[at("spool_events_total", reason=reason, **where)] == 0 for reason in Trouble)
-
-
-SERIES = sum(
-    math.prod(len(values) for label, values in metric.labels.items() if label != "advertiser")
-    for metric in METRICS
-    if metric.scope == "advertiser"
-)
-"""Of one advertiser: each metric in each combination of its labels."""
+def test_a_page_is_what_the_official_package_writes(counted: list[Any]) -> None:
+    """In both forms, sample by sample and line by line, whatever an id looks like."""
+    ours = Advertisers()
+    held: dict[str, Counter[tuple[str, ...]]] = {}
+    for who, (metric, amount), luck in counted:
+        series = luck.choice(series_of(metric))
+        ours.put(who, amount, metric.name, *series)
+        held.setdefault(who, Counter())[metric.name, *series] = amount
+    official = Official(held)
+    forms: list[tuple[Format, Any, Any]] = [
+        ("text", exposition, text_parser),
+        ("openmetrics", openmetrics, openmetrics_parser),
+    ]
+    for form, writer, reader in forms:
+        page = b"".join(ours.render(form)).decode()
+        theirs = writer.generate_latest(official).decode()
+        read, expected = (list(reader.text_string_to_metric_families(t)) for t in (page, theirs))
+        assert [f for f in read if f.samples] == [f for f in expected if f.samples]
+        assert [(f.name, f.type, f.unit) for f in read] == [
+            (f.name, f.type, f.unit) for f in expected
+        ]
 
 
 def test_an_advertiser_shows_every_series_from_its_first_day() -> None:
@@ -273,86 +165,170 @@ def test_counters_may_move_while_they_are_rendered() -> None:
     assert at("call_talk_seconds_total", advertiser="new") in advertisers(metrics)
 
 
-def test_gauges_are_read_at_each_scrape() -> None:
-    """A figure that is absent or cannot be read leaves the others alone; the fault is counted."""
-    metrics = fresh()
-    ready = [1.0]
-    metrics.gauge("ready", lambda: ready[0])
-    metrics.gauge("outbox_pending", lambda: {"mail": 3, "push": 0})
-    metrics.gauge("spool_bytes", lambda: None)
-    metrics.gauge("spool_oldest_seconds", lambda: 1 / 0)
-    metrics.counter("spool_replayed_total", lambda: 5)
-    read = process(metrics)
-    assert read[at("ready")] == 1
-    assert read[at("outbox_pending", kind="mail")] == 3
-    assert read[at("outbox_pending", kind="push")] == 0
-    assert read[at("spool_replayed_total")] == 5
-    assert read[at("build_info", version="1.2.3")] == 1
-    assert at("spool_bytes") not in read
-    assert at("spool_oldest_seconds") not in read
-    ready[0] = 0.0
-    read = process(metrics)
-    assert read[at("ready")] == 0
-    assert read[at("observer_faults_total")] >= 1
-
-
-def test_only_figures_of_the_table_can_be_shown() -> None:
-    """A name outside the table, or of another kind, is a mistake found at the start."""
-    metrics = fresh()
-    with pytest.raises(KeyError):
-        metrics.gauge("made_up", lambda: 1)
-    with pytest.raises(ValueError, match="webhooks_total is no gauge"):
-        metrics.gauge("webhooks_total", lambda: 1)
-    with pytest.raises(ValueError, match="calls_total is no counter of the process"):
-        metrics.counter("calls_total", lambda: 1)
-
-
-def test_an_observer_never_raises() -> None:
-    """What it cannot count is counted as its own fault, and the facts after it still count."""
-    metrics = fresh()
-    observer: Observer = metrics
-    wrong = Settled("acme", "vanished", 1, 1, "pending")  # type: ignore[arg-type]
-    observer.observe([wrong, None, called("acme")])  # type: ignore[list-item]
-    observer.webhook([], "voice", 200, 0.1)  # type: ignore[arg-type]
-    observer.refused("twilio", [], "x")  # type: ignore[arg-type]
-    observer.spooled("twilio", "voice", [])  # type: ignore[arg-type]
-    observer.batch(1, None)  # type: ignore[arg-type]
-    assert process(metrics)[at("observer_faults_total")] == 6
-    assert advertisers(metrics)[at("calls_total", advertiser="acme", result="answered")] == 1
-
-
-def test_the_lag_of_the_loop_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it is watched, a histogram holds how late timers woke."""
-    monkeypatch.setattr(exposition, "_LAG_INTERVAL", 0.001)
-    metrics = fresh()
-
-    async def watch() -> None:
-        watching = asyncio.create_task(metrics.watch_loop())
-        while not shown(metrics):  # noqa: ASYNC110 - nothing else tells of a sample
-            await asyncio.sleep(0)
-        watching.cancel()
-
-    def shown(metrics: Metrics) -> float:
-        families = {family.name: family for family in metrics.collect()}
-        samples = families["gateway_loop_lag_seconds"].samples
-        return sum(sample.value for sample in samples if sample.name.endswith("_count"))
-
-    asyncio.run(watch())
-    assert process(metrics)[at("loop_lag_seconds_count")] >= 1
-
-
 def test_every_metric_of_the_table_is_shown() -> None:
-    """With all figures wired, both pages show the table's families, kinds and help, and no more."""
+    """Both pages, in both forms, show the table's families, kinds and help, and no more."""
     metrics = fresh()
     metrics.ensure(["acme"])
-    shown = {}
-    for path in PAGES:
-        for family in text_string_to_metric_families(fetch(metrics, path).body.decode()):
-            shown[family.name] = (family.type, family.documentation)
-    assert shown == {
-        metric.full_name.removesuffix("_total") if metric.kind == "counter" else metric.full_name: (
-            metric.kind,
-            metric.help,
-        )
-        for metric in METRICS
-    }
+    kinds = {metric.family: (metric.kind, metric.help) for metric in METRICS}
+    for headers in ({}, OPENMETRICS):
+        shown: dict[str, dict[str, str]] = {}
+        for path in PATHS:
+            page = fetch(metrics, path, headers=headers).body.decode()
+            for line in page.splitlines():
+                if line.startswith(("# TYPE ", "# HELP ")):
+                    _, what, name, told = line.split(" ", 3)
+                    family = name if headers else name.removesuffix("_total")
+                    shown.setdefault(family, {})[what] = told
+        assert {name: (told["TYPE"], told["HELP"]) for name, told in shown.items()} == kinds
+
+
+def ours_of(series: Series) -> Series:
+    """Without the process's own, which move from page to page."""
+    return {key: value for key, value in series.items() if not key[0].startswith("process_")}
+
+
+def test_both_forms_tell_the_same() -> None:
+    """OpenMetrics differs in its heads alone, and ends with its mark."""
+    metrics = fresh()
+    metrics.observe([called("acme"), called("shop")])
+    metrics.webhook("twilio", "voice", 200, 0.01)
+    for path in PATHS:
+        one, other = fetch(metrics, path), fetch(metrics, path, headers=OPENMETRICS)
+        assert one.content_type == TYPES["text"]
+        assert other.content_type == TYPES["openmetrics"]
+        assert other.body.endswith(b"# EOF\n")
+        assert ours_of(parsed(one)) == ours_of(parsed(other))
+    told = re.findall(r"# UNIT gateway_(\w+) (\w+)", other.body.decode())
+    assert ("call_talk_seconds", "seconds") in told
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", "text"),
+        ("*/*", "text"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text"),
+        ("text/plain;version=0.0.4", "text"),
+        ("application/json", "text"),
+        ("application/openmetrics-text", "openmetrics"),
+        # Prometheus 2 and 3
+        (
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "openmetrics",
+        ),
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;q=0.3",
+            "openmetrics",
+        ),
+        ("text/plain;q=0.9,application/openmetrics-text;q=0.5", "text"),
+        ("application/openmetrics-text;q=0", "text"),
+        ("Application/OpenMetrics-Text; Q=1.0", "openmetrics"),
+        (";;=,,;q=x,application/openmetrics-text;q=one", "openmetrics"),
+        ("application/openmetrics-text;version=x;q=9", "openmetrics"),
+    ],
+)
+def test_a_scraper_gets_the_form_it_asks_for(accept: str, form: Format) -> None:
+    """By the weights of its Accept header; text, where it names neither form."""
+    headers = {"Accept": accept} if accept else {}
+    for path in PATHS:
+        assert fetch(fresh(), path, headers=headers).content_type == TYPES[form]
+
+
+@pytest.mark.parametrize(
+    ("accepts", "is_packed"),
+    [("", False), ("gzip", True), ("br;q=1, GZIP;q=0.5", True), ("gzip;q=0", False), ("*", False)],
+)
+def test_a_page_is_packed_where_that_is_asked_for(accepts: str, is_packed: bool) -> None:
+    """With gzip, whole, and the same page."""
+    metrics = fresh()
+    metrics.ensure(f"adv-{number}" for number in range(300))
+    for path in PATHS:
+        answer = fetch(metrics, path, headers={"Accept-Encoding": accepts} if accepts else {})
+        assert answer.headers == ({"Content-Encoding": "gzip"} if is_packed else {})
+        page = gzip.decompress(answer.body) if is_packed else answer.body
+        plain = fetch(metrics, path).body
+        assert page.count(b"\n") == plain.count(b"\n")
+        assert page[:2000] == plain[:2000]
+
+
+def test_a_page_shows_no_more_advertisers_than_it_may() -> None:
+    """The first by id are shown, whoever came first; each scrape counts those it left out, and so
+    do the scrapes of the parts together.
+    """
+    metrics = fresh(most=2)
+    metrics.ensure(["zoo", "mid"])
+    metrics.observe([called("acme"), called("late"), called("zoo")])
+    shown = {dict(labels)["advertiser"] for _, labels in advertisers(metrics)}
+    assert shown == {"acme", "late"}
+    read = process(metrics)
+    assert read[at("advertisers")] == 4
+    assert read[at("advertisers_left_out_total")] == 2
+    for part in range(3):
+        advertisers(metrics, f"shard={part}/3")
+    assert process(metrics)[at("advertisers_left_out_total")] == 4
+
+
+def test_the_cap_counts_those_shown_to_whoever_asks() -> None:
+    """An advertiser's own page has it, however late its id."""
+    metrics = fresh(most=1)
+    metrics.ensure(["acme", "zoo"])
+    page = b"".join(metrics.advertisers.render(shows=lambda name: name == "zoo"))
+    assert b'"zoo"' in page
+    assert b'"acme"' not in page
+    assert metrics.advertisers.left_out == 0
+
+
+def test_scrapes_at_once_take_turns() -> None:
+    """In one turn of the loop there is one slice, however many scrape: webhooks go between."""
+    metrics = fresh()
+    metrics.ensure(f"adv-{number}" for number in range(100))
+    turn = 0
+    slices: Counter[int] = Counter()
+    render = metrics.advertisers.render
+
+    def watched(*args: Any) -> Iterator[bytes]:
+        for piece in render(*args):
+            slices[turn] += 1
+            yield piece
+
+    metrics.advertisers.render = watched  # type: ignore[assignment]  # to see when it is asked
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def scrape(pages: Exposition) -> int:
+        answer = pages.advertisers(request("/metrics/advertisers"))
+        assert answer.pieces
+        return sum([len(piece) async for piece in answer.pieces])
+
+    async def together() -> set[int]:
+        counting, pages = asyncio.create_task(count_turns()), Exposition(metrics)
+        sizes = await asyncio.gather(*(scrape(pages) for _ in range(3)))
+        counting.cancel()
+        return set(sizes)
+
+    assert len(asyncio.run(together())) == 1
+    assert slices.total() == 3 * (len(OF_ADVERTISERS) + sum(1 for _ in OF_ADVERTISERS))
+    assert set(slices.values()) == {1}
+
+
+def test_a_scraper_that_leaves_is_in_nobodys_way() -> None:
+    """Its page is given up, and the next one scrapes as ever."""
+    metrics = fresh()
+    metrics.ensure(["acme"])
+
+    async def scrape() -> bytes:
+        pages = Exposition(metrics)
+        for headers in ({}, {"Accept-Encoding": "gzip"}):
+            left = pages.advertisers(request("/metrics/advertisers", headers=headers)).pieces
+            assert left
+            async with aclosing(left):
+                await anext(left)
+        pieces = pages.advertisers(request("/metrics/advertisers")).pieces
+        assert pieces
+        return b"".join([piece async for piece in pieces])
+
+    assert asyncio.run(scrape()) == b"".join(metrics.advertisers.render())

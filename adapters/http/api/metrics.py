@@ -1,16 +1,20 @@
 """An advertiser's own metrics, with its own token."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+
+import msgspec
 
 from adapters.http.api.ask import Ask
 from adapters.http.api.endpoint import AdvertiserId, Endpoint, Query
+from adapters.http.problem import NO_STORE
 from gateway.errors import Refusal
+from gateway.ports import Answer, Request
 
-_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-Render = Callable[[Callable[[str], bool]], Iterator[bytes]]
-"""Renders the metrics of the advertisers that a condition holds for, in short slices."""
+Render = Callable[[Request, Callable[[str], bool]], Answer]
+"""The page of the advertisers that a condition holds for, in the form that a request asks for."""
 
 
 class MetricsQuery(Query, frozen=True):
@@ -22,12 +26,9 @@ class MetricsQuery(Query, frozen=True):
 def endpoints(render: Render) -> list[Endpoint]:
     """The call of the API that Prometheus scrapes."""
 
-    async def shown(ask: Ask[MetricsQuery, None]) -> bytes:
-        slices = []
-        for piece in render(ask.narrowed(ask.query.advertiser).covers):
-            slices.append(piece)
-            await asyncio.sleep(0)  # webhooks go first
-        return b"".join(slices)
+    async def shown(ask: Ask[MetricsQuery, None]) -> Answer:
+        page = render(ask.request, ask.narrowed(ask.query.advertiser).covers)
+        return msgspec.structs.replace(page, headers={**page.headers, **NO_STORE})
 
     return [
         Endpoint(
@@ -38,9 +39,10 @@ def endpoints(render: Render) -> list[Endpoint]:
             handler=shown,
             query=MetricsQuery,
             answer=bytes,
-            media_type=_TEXT,
+            media_type=TEXT,
+            further_types=(OPENMETRICS,),
             refusals=(Refusal.OUT_OF_SCOPE,),
-            description="Prometheus's text format. The counters are those of this process since it "
-            "started.",
+            description="Prometheus's text format, or OpenMetrics where that is asked for; packed "
+            "with gzip likewise. The counters are those of this process since it started.",
         ),
     ]

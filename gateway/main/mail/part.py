@@ -18,7 +18,7 @@ from gateway.main.mail.keys import MailKeys
 from gateway.main.mail.sending import Outgoing, sending
 from gateway.main.parts import Chore, Deps, Part
 from gateway.usecases.mail import retention
-from metrics.exposition import Metrics
+from metrics.observer import Metrics
 
 _DAY = 86_400 * SECOND
 _SIZES_SECONDS = 15

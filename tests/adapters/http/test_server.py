@@ -53,6 +53,9 @@ class Recorder:
     def error(self, event: str, *arguments: object, **fields: Any) -> None:
         self.logged.append(("error", event, fields))
 
+    def exception(self, event: str, *arguments: object, **fields: Any) -> None:
+        self.logged.append(("exception", event, fields))
+
     def debug(self, event: str, *arguments: object, **fields: Any) -> None:
         pass
 

@@ -1,5 +1,6 @@
 """Who may ask, and whose data is shown."""
 
+import gzip
 import time
 from typing import Any
 
@@ -146,8 +147,8 @@ def test_naming_another_advertiser_is_refused(world: World, path: str, named: st
 
 def test_an_advertiser_scrapes_its_own_metrics(world: World) -> None:
     """And those of who stands below, but nobody else's."""
-    world.counters.ensure(["acme", "media-x", "shop"])
-    world.counters.add("shop", 3, "calls_total", "answered")
+    world.metrics.advertisers.ensure(["acme", "media-x", "shop"])
+    world.metrics.advertisers.add("shop", 3, "calls_total", "answered")
     answer = world.get("/metrics", token=world.token("viewer", "media-x"))
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     text = answer.body.decode()
@@ -156,6 +157,20 @@ def test_an_advertiser_scrapes_its_own_metrics(world: World) -> None:
     assert "acme" not in text
     narrowed = world.get("/metrics?advertiser=shop", token=world.token("viewer", "media-x"))
     assert "media-x" not in narrowed.body.decode()
+
+
+def test_an_advertisers_prometheus_gets_the_form_and_packing_it_asks_for(world: World) -> None:
+    """As on the metrics listener, and no cache may keep it."""
+    world.metrics.advertisers.ensure(["acme", "shop"])
+    asked = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
+    answer = world.ask("GET", "/metrics", token=world.token("viewer", "shop"), headers=asked)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text;")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-encoding"] == "gzip"
+    page = gzip.decompress(answer.body).decode()
+    assert page.endswith("# EOF\n")
+    assert "shop" in page
+    assert "acme" not in page
 
 
 def test_the_name_of_a_token_tells_who_did_what() -> None:

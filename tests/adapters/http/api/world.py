@@ -32,7 +32,8 @@ from gateway.main.parts import Deps
 from gateway.ports import UseCase
 from gateway.usecases import access
 from gateway.usecases.calls import record
-from metrics.advertisers import Advertisers
+from metrics.exposition import Exposition
+from metrics.observer import Metrics
 from tests.support.calls import START, answered_call, incoming, new_sid
 from tests.support.stores import limits, sqlite_engine
 
@@ -103,7 +104,7 @@ class World:
         self.engine.provision(*TREE, SHOP_NUMBER)
         self._folder = folder
         self.now = START
-        self.counters = Advertisers()
+        self.metrics = Metrics("test", lambda: self.now)
         self._endpoints = endpoints
         self._every_part = every_part
         self._ids = Ids(7)
@@ -144,7 +145,7 @@ class World:
             endpoints += [endpoint for part in parts for endpoint in part.endpoints]
         listener = Listener(
             ("127.0.0.1", 0),
-            api_routes(deps, self.counters, endpoints),
+            api_routes(deps, Exposition(self.metrics), endpoints),
             observer=SILENT,
             clock=lambda: self.now,
             log=structlog.get_logger("test"),
