@@ -55,7 +55,6 @@ from tests.support.pages import FLOW, MAIL, PAGES, ROOT, campaign_diagram, diagr
 README = ROOT / "README.md"
 LINE = ROOT / "docs/line.md"
 OPERATE = ROOT / "docs/operate.md"
-ALERTS = ROOT / "metrics/rules/alerts.yml"
 WRITTEN = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in WRITTEN)
 
@@ -144,18 +143,6 @@ def test_every_path_is_in_the_readme() -> None:
     routes = [*health.routes(lambda: "ready"), *Exposition(Metrics("0", lambda: 0)).routes()]
     paths = [route.path for route in routes] + [f"/twilio/{kind}" for kind in get_args(FormKind)]
     assert [path for path in paths if f"{path}`" not in README.read_text()] == []
-
-
-def test_every_alarm_has_its_page() -> None:
-    """The alarms of the page are those of the rules, in their order, and each link leads there."""
-    rules = ALERTS.read_text()
-    alerts = re.findall(r"- alert: (\w+)", rules)
-    alarms = OPERATE.read_text().partition("\n## Alarms\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^### (\w+)$", alarms, re.MULTILINE) == alerts
-    links = re.findall(r"runbook: (\S+)#(\S+)", rules)
-    assert [anchor for _, anchor in links] == [alert.lower() for alert in alerts]
-    assert {ROOT / page for page, _ in links} == {OPERATE}
-    assert {anchor for _, anchor in links} <= anchors(OPERATE)
 
 
 # --- LINE, mail, their pages, and the API ---
