@@ -15,6 +15,7 @@ from gateway.domain.calls import TRANSITIONS
 from gateway.domain.mail import campaigns
 from gateway.provisioning import TABLES
 from gateway.tomlfile import Key, Wrong, shown
+from metrics.dashboards.boards import FILES
 from metrics.page import page as metrics_page
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +178,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     FLOW: flow,
     MAIL: mail,
 }
+PAGES |= {ROOT / "metrics/dashboards" / name: make for name, make in FILES.items()}
 
 if __name__ == "__main__":
     for path, make in PAGES.items():

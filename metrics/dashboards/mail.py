@@ -1,0 +1,249 @@
+"""Delivery of mail: what goes out, what comes back, and what stands between."""
+
+from metrics.dashboards.panels import (
+    COUNT,
+    SMALL_IS_GOOD,
+    Board,
+    Query,
+    Row,
+    bars,
+    lines,
+    ranking,
+    stat,
+)
+from metrics.dashboards.query import each, ratio, series, stored, top, total
+from metrics.dashboards.text import Text
+
+_STEP = "10m"
+_KINDS = 'kind=~"mail[.].*"'
+_BOUNCED = 'class!~"complaint|unwritable"'
+_TRIED = 'result=~"sent|failed"'
+_COMPLAINTS = 'class="complaint"'
+_SENT = 'result="sent"'
+
+_WAITING = f"{stored('outbox_pending', 'kind', _KINDS)} or on () vector(0)"
+
+_NOW = Row(
+    Text("まとめ", "Summary"),
+    (
+        stat(
+            Text("送信", "Sent"),
+            Text("表示期間に中継サーバーが受け取った数。", "Mails that a relay took."),
+            total("mail_messages_total", where=_SENT),
+            COUNT,
+        ),
+        stat(
+            Text("不達率", "Bounce share"),
+            Text(
+                "送信と失敗の合計に対する不達の割合。苦情と作成不可は含みません。"
+                "5%を超えると警報MailBouncesになります。",
+                "Bounces beside all that was sent or failed, without complaints and unwritable "
+                "ones. Above 5 % it is the alarm MailBounces.",
+            ),
+            ratio(
+                total("mail_bounces_total", where=_BOUNCED),
+                total("mail_messages_total", where=_TRIED),
+            ),
+            "percentunit",
+            decimals=2,
+            steps=((0, "green"), (0.02, "yellow"), (0.05, "red")),
+        ),
+        stat(
+            Text("苦情率", "Complaint share"),
+            Text(
+                "送信に対する苦情の割合。GmailとYahooは0.3%から拒否し始め、0.1%未満を求めます（警報MailComplaints）。",
+                "Complaints beside mails sent. Gmail and Yahoo begin to refuse at 0.3 %, and want "
+                "less than 0.1 %: see the alarm MailComplaints.",
+            ),
+            ratio(
+                total("mail_bounces_total", where=_COMPLAINTS),
+                total("mail_messages_total", where=_SENT),
+            ),
+            "percentunit",
+            decimals=3,
+            steps=((0, "green"), (0.001, "yellow"), (0.003, "red")),
+        ),
+        stat(
+            Text("保留", "Held"),
+            Text(
+                "表示期間に、届いたか分からなくなったメール。MailsHeldの手順に従ってください。",
+                "Mails of which nobody knows whether they went: see MailsHeld.",
+            ),
+            total("mail_messages_total", where='result="held"'),
+            COUNT,
+            steps=SMALL_IS_GOOD,
+        ),
+        stat(
+            Text("手元のメール", "In hand"),
+            Text(
+                "プロセスが取り出し、まだ決着していないメール。一時停止の数秒後に0になります。",
+                "Mails that processes have claimed and not settled; 0 seconds after a pause.",
+            ),
+            f"sum({series('mail_in_hand')})",
+            COUNT,
+        ),
+        stat(
+            Text("待機中の単発メール", "Single mails waiting"),
+            Text(
+                "登録の確認や試し送りなど、一通ずつのメールの待ち。",
+                "Mails one by one, such as of sign-ups and trials, that wait.",
+            ),
+            f"sum({_WAITING})",
+            COUNT,
+        ),
+        stat(
+            Text("中継サーバーの失敗", "Relay failures"),
+            Text(
+                "中継サーバーへの接続が続けて失敗した最大の回数。3を超えると警報MailRelayAwayです。",
+                "Connections in a row that came to nothing, of the worst relay. Above 3 it is the "
+                "alarm MailRelayAway.",
+            ),
+            f"max({series('mail_relay_failures')})",
+            COUNT,
+            steps=((0, "green"), (1, "yellow"), (4, "red")),
+        ),
+        stat(
+            Text("配信可能な宛先", "Addresses"),
+            Text(
+                "配信してよいアドレスの数。契約ごとに一つと数えます。",
+                "Addresses that may be mailed, each once under a contract.",
+            ),
+            f"sum({stored('mail_recipients', 'advertiser')})",
+            COUNT,
+        ),
+    ),
+)
+
+_OUT = Row(
+    Text("送信", "Going out"),
+    (
+        bars(
+            Text("メールの結果", "Mails by result"),
+            Text(
+                "試みの結果。再送待ちが続くときは相手の流量制限です。",
+                "What came of attempts. Many deferred: servers are throttling.",
+            ),
+            Query(each("mail_messages_total", "result"), "{{result}}"),
+            width=16,
+            step=_STEP,
+        ),
+        bars(
+            Text("配信の終わりと一時停止", "Campaigns ended or paused"),
+            Text(
+                "一時停止があれば、運用手引きのMailCampaignPausedを見てください。",
+                "Where any was paused, see MailCampaignPaused in docs/operate.md.",
+            ),
+            Query(each("mail_campaigns_total", "result"), "{{result}}"),
+            width=8,
+            step=_STEP,
+        ),
+        lines(
+            Text("手元のメール", "Mails in hand"),
+            Text(
+                "プロセスごと。減らないときは中継サーバーの応答を確かめてください。",
+                "By process. Where they do not fall, look at what the relay answers.",
+            ),
+            Query(series("mail_in_hand"), "{{instance}}"),
+            width=8,
+        ),
+        lines(
+            Text("中継サーバーの連続失敗", "Relay failures in a row"),
+            Text(
+                "0なら応答しています。送るものがある間だけ動きます。",
+                "0 while it answers. It moves only while there is something to send.",
+            ),
+            Query(f"max by (relay) ({series('mail_relay_failures')})", "{{relay}}"),
+            width=8,
+            steps=((0, "green"), (4, "red")),
+        ),
+        lines(
+            Text("待機中の単発メール", "Single mails waiting"),
+            Text(
+                "種類別の待ち。増え続けるときは`gateway outbox list`を見てください。",
+                "By kind. Where they keep growing, see `gateway outbox list`.",
+            ),
+            Query(_WAITING, "{{kind}}"),
+            width=8,
+        ),
+    ),
+)
+
+_BACK = Row(
+    Text("戻ってきたもの", "Coming back"),
+    (
+        bars(
+            Text("不達と苦情", "Bounces and complaints"),
+            Text(
+                "種類別。blocked・spam・policyが多いときは送信側の評判が落ちています。",
+                "By class. Many blocked, spam, policy: the sender has a bad name.",
+            ),
+            Query(each("mail_bounces_total", "class"), "{{class}}"),
+            width=16,
+            height=9,
+            step=_STEP,
+        ),
+        ranking(
+            Text("不達が多い広告主", "Advertisers with most bounces"),
+            Text(
+                "名前を押すとその広告主の画面を開きます。",
+                "A click opens the advertiser's dashboard.",
+            ),
+            Query(
+                top(10, total("mail_bounces_total", "advertiser", _BOUNCED)),
+                "{{advertiser}}",
+            ),
+            COUNT,
+            width=8,
+            height=9,
+            leads_to="advertiser",
+        ),
+    ),
+)
+
+_RECIPIENTS = Row(
+    Text("宛先", "Recipients"),
+    (
+        lines(
+            Text("配信可能な宛先", "Addresses"),
+            Text(
+                "すべての広告主の合計。急に減ったときは配信停止か不達を見てください。",
+                "Of all advertisers. A sudden fall: look at stops and bounces.",
+            ),
+            Query(f"sum({stored('mail_recipients', 'advertiser')})", Text("宛先", "addresses")),
+            width=8,
+            step="1m",
+        ),
+        bars(
+            Text("登録", "Sign-ups"),
+            Text(
+                "フォームと空メールによる登録。上限が多いときは悪用を疑ってください。",
+                "By form and empty mail. Many limited ones: somebody may be abusing the form.",
+            ),
+            Query(each("mail_signups_total", "result"), "{{result}}"),
+            width=8,
+            step=_STEP,
+        ),
+        bars(
+            Text("反応", "Responses"),
+            Text(
+                "クリックと開封。プログラムによるものは別に数えます。",
+                "Clicks and opens; those of programs apart.",
+            ),
+            Query(each("mail_responses_total", "what"), "{{what}}"),
+            width=8,
+            step=_STEP,
+        ),
+    ),
+)
+
+BOARD = Board(
+    name="mail",
+    title=Text("Tsunagi メール配信", "Tsunagi: mail delivery"),
+    about=Text(
+        "送信の結果、不達と苦情、中継サーバー、宛先。",
+        "Results of sending, bounces and complaints, relays, recipients.",
+    ),
+    span="6h",
+    refresh="1m",
+    rows=(_NOW, _OUT, _BACK, _RECIPIENTS),
+)

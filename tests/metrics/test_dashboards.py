@@ -1,0 +1,271 @@
+"""The dashboards ask for what the table of metrics has, in two languages alike."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metrics.dashboards.boards import BOARDS as MADE
+from metrics.dashboards.boards import FILES
+from metrics.dashboards.text import LOOKS, look
+from metrics.registry import METRICS
+from tests.support.dashboards import BOARDS, FOLDER, filled, panels, queries
+
+ROOT = Path(__file__).parents[2]
+TABLE = {metric.full_name: metric for metric in METRICS}
+OF_PROMETHEUS: dict[str, tuple[str, ...]] = {
+    "up": (),
+    "ALERTS": ("alertname", "alertstate", "severity"),
+}
+"""What Prometheus itself tells, with the labels that are asked for."""
+
+PLAIN = {("refusals_total", "reason"), ("spool_events_total", "reason")}
+"""Labels whose values are drawn as they are: they are looked up in the log and the handbook."""
+
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_NAME = re.compile(r"\b(?:gateway_|process_)[a-z_]+\b|\bup\b|\bALERTS\b")
+_GROUPS = re.compile(r"\b(?:by|on|group_left) \(([^)]*)\)")
+_MATCHERS = re.compile(r"(\w+)\{([^}]*)\}")
+_MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
+
+
+def _labels(expr: str) -> set[str]:
+    """Every label that what is asked for can have."""
+    labels = {"job", "instance"}
+    for name in _NAME.findall(expr):
+        if name in OF_PROMETHEUS:
+            labels |= set(OF_PROMETHEUS[name])
+        else:
+            labels |= set(TABLE[name.removesuffix("_bucket")].labels)
+        if name.endswith("_bucket"):
+            labels.add("le")
+    return labels
+
+
+def _targets() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    for name, board in BOARDS.items():
+        for panel in panels(board):
+            for target in panel["targets"]:
+                yield f"{name}: {panel['title']}", panel, target
+
+
+def test_the_folder_holds_what_the_code_makes() -> None:
+    """No dashboard is there that `make docs` does not write, and none is missing."""
+    assert {path.name for path in FOLDER.glob("*.json")} == set(FILES)
+
+
+def test_the_running_gateway_does_without_the_generator() -> None:
+    """Only the dashboards' own folder imports what makes them, a package of development."""
+    sources = [
+        path
+        for folder in ("gateway", "adapters", "metrics")
+        for path in (ROOT / folder).rglob("*.py")
+        if FOLDER not in path.parents
+    ]
+    assert sources
+    naming = re.compile(r"grafana_foundation_sdk|metrics\.dashboards|metrics import dashboards")
+    assert [str(path) for path in sources if naming.search(path.read_text())] == []
+
+
+def test_panels_ask_for_metrics_and_labels_that_exist() -> None:
+    """Every metric, matcher, value and grouping of every query is one of the table's."""
+    for dashboard, panel, expr in queries():
+        where = f"{dashboard}: {panel}: {expr}"
+        assert _NAME.search(expr), where
+        for name in _NAME.findall(expr):
+            assert name in OF_PROMETHEUS or name.removesuffix("_bucket") in TABLE, where
+            is_histogram = name.removesuffix("_bucket") != name
+            if name not in OF_PROMETHEUS:
+                kind = TABLE[name.removesuffix("_bucket")].kind
+                assert (kind == "histogram") == is_histogram, where
+        for name, matchers in _MATCHERS.findall(expr):
+            for label, sign, value in _MATCHER.findall(matchers):
+                assert label in _labels(name), where
+                metric = TABLE.get(name.removesuffix("_bucket"))
+                closed = metric.labels.get(label, ()) if metric else ()
+                alternatives = value.split("|") if sign in ("=~", "!~") else [re.escape(value)]
+                for one in alternatives if closed else []:
+                    assert any(re.fullmatch(one, known) for known in closed), where
+        for group in _GROUPS.findall(expr):
+            assert set(filter(None, group.split(", "))) <= _labels(expr), where
+
+
+def test_legends_name_labels_that_their_queries_keep() -> None:
+    """A legend's `{{label}}` is one that the outermost grouping leaves, or the metric has."""
+    for where, _, target in _targets():
+        groups = _GROUPS.findall(target["expr"])
+        kept = set(groups[0].split(", ")) if groups and groups[0] else _labels(target["expr"])
+        assert set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", ""))) <= kept, where
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_prometheus_can_read_every_query(tmp_path: Path) -> None:
+    """Prometheus's own parser takes each query as the rule of a recording."""
+    rules = [
+        {"record": f"panel:{at}", "expr": filled(asked.expr, "acme", "5m")}
+        for at, asked in enumerate(queries())
+    ]
+    file = tmp_path / "rules.json"  # JSON is YAML
+    file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+    said = subprocess.run(
+        ["promtool", "check", "rules", "--lint=none", str(file)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert f"{len(rules)} rules found" in said.stdout
+
+
+def test_every_metric_is_on_a_panel() -> None:
+    """Whatever is counted can be looked at, and all of an advertiser's on their own dashboard."""
+    shown: dict[str, set[str]] = {name: set() for name in BOARDS}
+    for where, _, target in _targets():
+        names = {name.removesuffix("_bucket") for name in _NAME.findall(target["expr"])}
+        shown[where.split(":")[0]] |= names
+    everywhere = set().union(*shown.values())
+    assert sorted(set(TABLE) - everywhere) == []
+    theirs = {name for name, metric in TABLE.items() if metric.scope == "advertiser"}
+    assert sorted(theirs - shown["advertiser.ja"]) == []
+
+
+def test_an_advertisers_dashboard_asks_for_theirs_alone() -> None:
+    """Each metric there is matched with the advertiser that was chosen."""
+    for where, _, target in _targets():
+        if where.startswith("advertiser."):
+            names = _NAME.findall(target["expr"])
+            assert target["expr"].count('{advertiser="$advertiser"') == len(names), where
+
+
+def test_rates_span_several_scrapes() -> None:
+    """Advertisers are scraped once a minute, so their rates look at four; bars cover a stretch
+    of time that is given, without gaps.
+    """
+    for where, panel, target in _targets():
+        theirs = any(
+            TABLE[name].scope == "advertiser"
+            for name in _NAME.findall(target["expr"])
+            if name in TABLE
+        )
+        if theirs and panel["type"] == "timeseries":
+            assert target.get("interval"), where
+        if "$__interval" in target["expr"]:
+            assert target["interval"] in ("10m", "1h"), where
+            assert panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars", where
+
+
+def test_both_languages_show_the_same() -> None:
+    """The panels of the two languages differ in their words alone."""
+    for made in MADE:
+        ja, en = BOARDS[f"{made.name}.ja"], BOARDS[f"{made.name}.en"]
+        assert len(ja["panels"]) == len(en["panels"])
+        for left, right in zip(ja["panels"], en["panels"], strict=True):
+            assert left["type"] == right["type"]
+            assert left["gridPos"] == right["gridPos"]
+            assert [(t["expr"], t["refId"]) for t in left.get("targets", [])] == [
+                (t["expr"], t["refId"]) for t in right.get("targets", [])
+            ]
+        assert ja["refresh"] == en["refresh"]
+        assert [v["name"] for v in ja["templating"]["list"]] == [
+            v["name"] for v in en["templating"]["list"]
+        ]
+
+
+def test_every_panel_says_what_it_is_in_its_language() -> None:
+    """Titles and descriptions are there; the English ones hold no Japanese."""
+    for name, board in BOARDS.items():
+        english = name.endswith(".en")
+        assert board["title"]
+        assert bool(JAPANESE.search(board["description"])) != english
+        for panel in board["panels"]:
+            assert panel["title"], name
+            assert not (english and JAPANESE.search(panel["title"])), panel["title"]
+        for panel in panels(board):
+            assert bool(JAPANESE.search(panel["description"])) != english, panel["title"]
+            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+            overrides = json.dumps(panel["fieldConfig"]["overrides"], ensure_ascii=False)
+            assert not (english and JAPANESE.search(overrides)), panel["title"]
+
+
+def test_alarms_that_panels_name_exist() -> None:
+    """A description sends its reader to an alarm of the rules, by its name."""
+    rules = "".join(path.read_text() for path in (ROOT / "metrics/rules").glob("*.yml"))
+    alarms = set(re.findall(r"- alert: (\w+)", rules))
+    camels = re.compile(r"(?<![A-Za-z])[A-Z][a-z]+(?:[A-Z][a-z]+)+(?![A-Za-z])")
+    told = [panel["description"] for board in BOARDS.values() for panel in panels(board)]
+    named = set(camels.findall("\n".join(told)))
+    assert named
+    assert sorted(named - alarms) == []
+
+
+def test_values_of_closed_labels_have_japanese_names() -> None:
+    """Whatever value a legend can show has a word, and no word is left for a value that is gone."""
+    known = set()
+    for metric in METRICS:
+        for label, values in metric.labels.items():
+            known |= {*values, *(f"{metric.name}.{value}" for value in values)}
+            if (metric.name, label) not in PLAIN:
+                assert [value for value in values if look(metric.name, value) is None] == []
+    assert sorted(set(LOOKS) - known) == []
+
+
+def test_dashboards_are_told_apart() -> None:
+    """Uids are unique and stable, ids are unique within a dashboard, and each links to the rest."""
+    assert {board["uid"] for board in BOARDS.values()} == {
+        f"tsunagi-{made.name}-{language}" for made in MADE for language in ("ja", "en")
+    }
+    titles = Counter(board["title"] for board in BOARDS.values())
+    assert titles.most_common(1)[0][1] == 1
+    for name, board in BOARDS.items():
+        language = name.rpartition(".")[2]
+        assert board["tags"] == ["tsunagi", language]
+        assert board["timezone"] == "Asia/Tokyo"
+        assert board["links"][0]["tags"] == board["tags"]
+        assert board["links"][1]["url"][3:] in {other["uid"] for other in BOARDS.values()}
+        ids = [panel["id"] for panel in board["panels"]]
+        assert len(set(ids)) == len(ids)
+
+
+def test_panels_fill_the_grid_without_overlaps() -> None:
+    """No two panels share a place, none reaches over the edge, and no line has a gap."""
+    for name, board in BOARDS.items():
+        taken: set[tuple[int, int]] = set()
+        for panel in board["panels"]:
+            at = panel["gridPos"]
+            places = {
+                (x, y)
+                for x in range(at["x"], at["x"] + at["w"])
+                for y in range(at["y"], at["y"] + at["h"])
+            }
+            assert not places & taken, f"{name}: {panel['title']}"
+            assert at["x"] + at["w"] <= 24, f"{name}: {panel['title']}"
+            taken |= places
+        tops = sorted({panel["gridPos"]["y"] for panel in board["panels"]})
+        for top in tops:
+            assert all((x, top) in taken for x in range(24)), f"{name}: line {top}"
+        assert all(below > above for above, below in pairwise(tops))
+
+
+def test_links_lead_to_dashboards_and_variables_that_exist() -> None:
+    """A click on an advertiser's name opens the dashboard that has them as a variable."""
+    by_uid = {board["uid"]: board for board in BOARDS.values()}
+    links = [
+        (name, link["url"])
+        for name, board in BOARDS.items()
+        for panel in panels(board)
+        for link in panel["fieldConfig"]["defaults"].get("links", [])
+    ]
+    assert links
+    for name, url in links:
+        found = re.match(r"/d/([\w-]+)\?var-(\w+)=", url)
+        assert found
+        assert found[1].endswith(name.rpartition(".")[2])
+        variables = [each["name"] for each in by_uid[found[1]]["templating"]["list"]]
+        assert found[2] in variables
