@@ -18,9 +18,10 @@ from tests.bench.load import CONNECTIONS
 from tests.bench.mail_rows import MailRows
 from tests.bench.mail_sinks import NotInstalledError
 from tests.bench.rows import Bench, Line, Settings
+from tests.bench.scrape_rows import ScrapeRows
 
 _MAIL = ("mail", "mail-dkim", "mail-slow")
-_ROWS = ("voice", "life", "line", "pushes", *_MAIL, "past", "memory")
+_ROWS = ("voice", "life", "line", "pushes", *_MAIL, "scrape", "past", "memory")
 _LONG = ("mail-million",)  # only where it is named
 
 
@@ -33,6 +34,7 @@ def main() -> int:
     print(flush=True)
     bench = Bench(settings)
     mails = MailRows(settings, bench.note_holds)
+    scrapes = ScrapeRows(settings, bench.note_holds, given.advertisers)
     with servers.on_core(servers.GENERATOR_CORE):
         if given.profile:
             if given.profile.startswith("mail"):
@@ -43,9 +45,10 @@ def main() -> int:
             return 0
         lines: list[Line] = []
         for row in [*given.rows, *["node"] * given.node, "holds"]:
-            of = mails if row.startswith("mail") else bench
+            name = row.replace("-", "_")
+            of = next(rows for rows in (bench, mails, scrapes) if hasattr(rows, name))
             try:
-                for line in getattr(of, row.replace("-", "_"))():
+                for line in getattr(of, name)():
                     lines.append(line)
                     print(_shown(line), flush=True)
             except NotInstalledError as missing:
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round; default: 5")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--calls", type=int, default=10_000_000, help="past; default: 10000000")
+    parser.add_argument("--advertisers", type=int, default=10_000, help="scraped; default: 10000")
     parser.add_argument(
         "--profile",
         nargs="?",
