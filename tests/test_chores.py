@@ -4,14 +4,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
 
 from gateway.domain.mail.signups import CONFIRM_SECONDS, KEPT_SECONDS
 from gateway.domain.values import SECOND
 from gateway.errors import Permanent, Transient, Trouble
 from gateway.main.chores import clean_up
+from gateway.main.mail import part
 from gateway.main.mail.part import overdue
 from gateway.main.parts import in_rounds
 from gateway.ports import Fact, Lane, Transaction
+from tests.support.metrics import fresh
 from tests.support.stores import on_a_loop
 
 _DAY = 86_400 * SECOND
@@ -97,3 +100,28 @@ def test_what_people_said_goes_after_its_time() -> None:
         "imports": 90,
     }
     assert CONFIRM_SECONDS < KEPT_SECONDS == 30 * 86_400
+
+
+@on_a_loop
+async def test_an_advertiser_whose_lists_are_gone_has_no_recipients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its gauge falls to 0, instead of standing where it was until the next start."""
+    monkeypatch.setattr(part, "_SIZES_SECONDS", 0)
+    told = iter([{("acme", "news"): (7, 9), ("shop", "news"): (3, 3)}, {("shop", "news"): (4, 4)}])
+
+    async def read(*_: object) -> object:
+        return next(told)
+
+    metrics = fresh()
+    deps: Any = SimpleNamespace(
+        database=SimpleNamespace(dialect=SQLite()),
+        clock=lambda: 0,
+        store=SimpleNamespace(read=read),
+    )
+    counting = part._counting(deps, metrics)
+    for acme, shop in ((7, 3), (0, 4)):
+        await counting()
+        page = b"".join(metrics.advertisers.render()).decode()
+        assert f'gateway_mail_recipients{{advertiser="acme"}} {acme}\n' in page
+        assert f'gateway_mail_recipients{{advertiser="shop"}} {shop}\n' in page

@@ -63,6 +63,7 @@ def _gauges(metrics: Metrics, out: Outgoing) -> None:
 def _counting(deps: Deps, metrics: Metrics) -> Chore:
     """How many addresses each advertiser may mail."""
     reader = MailReader(deps.database.dialect)
+    shown: set[str] = set()
 
     async def chore() -> None:
         month = month_of(deps.clock())
@@ -70,8 +71,9 @@ def _counting(deps: Deps, metrics: Metrics) -> Chore:
         counts: Counter[str] = Counter()
         for (advertiser, _), (now, _) in sizes.items():
             counts[advertiser] += now
-        for advertiser, count in counts.items():
-            metrics.advertisers.put(advertiser, count, "mail_recipients")
+        shown.update(counts)
+        for advertiser in shown:  # whose last list was removed has 0 from then on
+            metrics.advertisers.put(advertiser, counts[advertiser], "mail_recipients")
         await asyncio.sleep(_SIZES_SECONDS)
 
     return chore
