@@ -208,7 +208,7 @@ METRICS = (
     Metric(
         "reconciliation_timestamp_seconds",
         "gauge",
-        "When calls were last compared with the carrier's list; absent before.",
+        "When calls were last compared with the carrier's list, or the process began to.",
         unit="seconds since 1970",
     ),
     # --- the page of advertisers ---

@@ -19,11 +19,20 @@ _SPEED = 60.0  # a minute of talk passes in a second
 _NUMBERS = tuple(f"+81503100000{n}" for n in (1, 2, 3, 4))
 
 
-async def play(config: Config, screen: Screen, end: asyncio.Event) -> list[wiring.Played]:
-    """Let the carrier call until ``end``, and come to the end of what it began."""
+async def play(
+    config: Config, listing: wiring.CallListing, screen: Screen, end: asyncio.Event
+) -> list[wiring.Played]:
+    """Let the carrier call until ``end``, and come to the end of what it began; it lists all of
+    that in ``listing``.
+    """
     scripts = wiring.random_scripts(_NUMBERS, secrets.randbelow(1_000_000))
     async with wiring.carrier(
-        config, speed=_SPEED, duplicates=0.1, disorder=0.1, on_event=screen.call
+        config,
+        speed=_SPEED,
+        duplicates=0.1,
+        disorder=0.1,
+        on_event=screen.call,
+        calls=listing.calls,
     ) as carrier:
         return await carrier.run(scripts, rate=_RATE, until=end)
 

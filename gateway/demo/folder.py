@@ -1,10 +1,12 @@
 """The folder of the demonstration: configuration, secrets, and a store with the samples."""
 
 import contextlib
+import fcntl
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
@@ -21,6 +23,15 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 
 _SAMPLE = Path(__file__).with_name("sample.toml")
 _COUPON_DAYS = 60
+_LOCK = "tsunagi-demo.lock"
+_PORTS = {
+    "public": 8080,
+    "admin": 8081,
+    "metrics": 9464,
+    "carrier": 8090,
+    "sink": 2525,
+    "inbound": 8025,
+}
 
 _CONFIG = """\
 public_url = "https://gw.example.jp"
@@ -30,12 +41,15 @@ listen = "127.0.0.1:{public}"
 listen = "127.0.0.1:{admin}"
 [metrics]
 listen = "127.0.0.1:{metrics}"
+certificates_of = "{proxy}"
 [storage]
 url = "sqlite:///gateway.db"
 state_dir = "."
 [twilio]
 account_sid = "AC00000000000000000000000000000000"
 auth_token_file = "auth_token"
+api_url = "http://127.0.0.1:{carrier}"
+reconcile_seconds = 5
 [line]
 api_url = "{platform}"
 data_api_url = "{platform}"
@@ -49,24 +63,39 @@ domain = "{domain}"
 """
 
 
+@contextlib.contextmanager
+def only_one() -> Iterator[bool]:
+    """Whether no other demonstration runs on this machine meanwhile: that one has the usual ports,
+    or is about to take them.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = stack.enter_context((Path(tempfile.gettempdir()) / _LOCK).open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # it is locked, or another user's
+            yield False
+        else:
+            yield True
+
+
 def prepare(
     folder: Path,
-    platform: str,
-    dns: tuple[str, int],
+    places: Mapping[str, str],
     ids: Mapping[str, str],
     secret: Mapping[str, str],
+    *,
+    takes_usual_ports: bool,
 ) -> Config:
     """A new store with the sample advertisers; what a former demo left is removed.
 
-    ``platform`` is the address of the simulated one, ``dns`` that of the simulated name server,
-    ``ids`` what the platform calls the channels, and ``secret`` what is only for their owner to
-    read, by file.
+    ``places`` is where that which is simulated listens: ``platform`` (a URL), and the name server
+    ``dns`` and the ``proxy`` (host:port); ``ids`` what the platform calls the channels, and
+    ``secret`` what is only for their owner to read, by file.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    ports = _free_ports(public=8080, admin=8081, metrics=9464, sink=2525, inbound=8025)
-    places = {"platform": platform, "dns": "{}:{}".format(*dns), "domain": BOUNCES}
-    (folder / "config.toml").write_text(_CONFIG.format(**ports, **places))
+    ports = _free_ports(_PORTS if takes_usual_ports else dict.fromkeys(_PORTS, 0))
+    (folder / "config.toml").write_text(_CONFIG.format(**ports, **places, domain=BOUNCES))
     for name, value in {"auth_token": secrets.token_hex(16), **secret}.items():
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(value)
@@ -83,8 +112,8 @@ def prepare(
     return config
 
 
-def _free_ports(**wanted: int) -> dict[str, int]:
-    """The usual ports, and others where those are taken."""
+def _free_ports(wanted: Mapping[str, int]) -> dict[str, int]:
+    """The ports that are wanted, and others where those are taken."""
     found: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
         for name, port in wanted.items():

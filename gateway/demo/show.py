@@ -23,6 +23,7 @@ from gateway.demo.screen import Screen
 from gateway.demo.staff import Staff
 from gateway.demo.trouble import trouble
 from gateway.domain.access import Role
+from gateway.main.mail.world import Deed
 from gateway.main.platform import Platform
 from gateway.ports import CallRecord
 
@@ -31,9 +32,15 @@ class Show:
     """Everybody who plays."""
 
     def __init__(
-        self, config: Config, platform: Platform, shops: Sequence[Shop], mails: Post
+        self,
+        config: Config,
+        listing: wiring.CallListing,
+        platform: Platform,
+        shops: Sequence[Shop],
+        mails: Post,
     ) -> None:
         self._config = config
+        self._listing = listing
         self._platform = platform
         self._shops = shops
         self._screen = Screen()
@@ -50,8 +57,10 @@ class Show:
         self._staff = Staff(platform, shops, self._screen, api=api, token=token)
         desk = MailStaff(platform.session, mails.shops, self._screen, api=api, token=token)
         self._mail = MailShow(mails, desk, self._screen)
+        self._post = mails
         self._friends = Friends(shops, self._phones, self._screen, platform.ids.seed)
-        self._called: list[wiring.Played] = []
+        self.called: list[wiring.Played] = []
+        """What the carrier played."""
         self._calls: list[CallRecord] = []
         self.maybe: list[str] = []
         """Messages and mails of which the gateway cannot know whether they arrived."""
@@ -79,7 +88,9 @@ class Show:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                called = tasks.create_task(calls.play(self._config, self._screen, end))
+                called = tasks.create_task(
+                    calls.play(self._config, self._listing, self._screen, end)
+                )
                 tasks.create_task(self._friends.play(end))
                 tasks.create_task(self._staff.play(end))
                 tasks.create_task(self._mail.play(end))
@@ -88,14 +99,14 @@ class Show:
             if group.split(aiohttp.ClientError)[1] is not None:
                 raise
             raise OSError("the daemon does not answer as it should, see its log") from group
-        self._called = called.result()
+        self.called = called.result()
         with contextlib.suppress(TimeoutError):  # what is in flight then, the comparison tells
             await asyncio.wait_for(self._platform.settle(), PATIENCE)
         deadline = time.monotonic() + PATIENCE
         while await self._is_open() and time.monotonic() < deadline:  # noqa: ASYNC110 - it is the store that is asked
             await asyncio.sleep(0.2)
         self._calls = await asyncio.to_thread(
-            calls.settled, self._config, len(self._called), PATIENCE
+            calls.settled, self._config, len(self.called), PATIENCE
         )
 
     async def _is_open(self) -> bool:
@@ -104,22 +115,27 @@ class Show:
             return True
         return await asyncio.to_thread(wiring.open_sends, self._config) > 0
 
+    @property
+    def deeds(self) -> list[Deed]:
+        """What people did with their mails."""
+        return list(self._post.world.crowd.deeds)
+
     async def compared(self) -> list[str]:
         """Print both sides of everything; returns what differs. The daemon still runs."""
         held = await asyncio.to_thread(compare.read, self._config)
         pushed = await self._staff.pushed()
         comparison = Comparison(self._platform, self._shops, self._phones.truth, held, pushed)
-        summary.table("carrier", calls.figures(self._called, self._calls))
+        summary.table("carrier", calls.figures(self.called, self._calls))
         summary.table("platform", comparison.figures)
         print()
-        posts = [post.duplicate for played in self._called for post in played.posts]
+        posts = [post.duplicate for played in self.called for post in played.posts]
         advertisers = Counter(record.call.advertiser for record in self._calls)
         summary.webhooks("calls", len(posts), sum(posts), advertisers)
         posts = [post.duplicate for post in self._platform.posts]
         summary.webhooks("messages", len(posts), sum(posts), comparison.messages.received)
         mail_faults = await self._mail.compared()
         self.maybe = [*comparison.messages.maybe, *self._mail.maybe]
-        return [*calls.compared(self._called, self._calls), *comparison.faults, *mail_faults]
+        return [*calls.compared(self.called, self._calls), *comparison.faults, *mail_faults]
 
     def _token(self, role: Role) -> str:
         """A token for the shops' advertisers, an operator's for everybody."""

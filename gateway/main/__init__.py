@@ -8,10 +8,12 @@ is imported by those who play it: the daemon does without.
 from gateway.main.api import create_token, list_tokens, revoke_token
 from gateway.main.carrier import (
     SCENARIOS,
+    CallListing,
     Played,
     Post,
     Script,
     address_of,
+    call_listing,
     carrier,
     random_scripts,
     simulate_call,
@@ -49,6 +51,7 @@ from gateway.main.store import (
 
 __all__ = [
     "SCENARIOS",
+    "CallListing",
     "Played",
     "Post",
     "Provisioned",
@@ -57,6 +60,7 @@ __all__ = [
     "address_of",
     "apply",
     "backup",
+    "call_listing",
     "carrier",
     "check_channel",
     "check_schema",

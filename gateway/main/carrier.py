@@ -1,16 +1,27 @@
 """The simulated carrier, for ``simulate`` and ``demo``."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from adapters.twilio.simulator import SCENARIOS, Carrier, Played, Post, Script, random_scripts
+from adapters.twilio.simulator import (
+    SCENARIOS,
+    CallListing,
+    Carrier,
+    Played,
+    Post,
+    Script,
+    random_scripts,
+)
 from gateway.config import Config
 from gateway.errors import Misconfigured
 
 __all__ = [
     "SCENARIOS",
+    "CallListing",
     "Played",
     "Post",
     "Script",
+    "call_listing",
     "carrier",
     "random_scripts",
     "simulate_call",
@@ -32,6 +43,23 @@ def carrier(config: Config, *, target: str | None = None, **faults: Any) -> Carr
         config.twilio.account_sid,
         config.twilio.auth_token,
         **faults,
+    )
+
+
+def call_listing(config: Config) -> CallListing:
+    """The carrier's list of calls, served where ``config`` says that its REST API is.
+
+    Raises:
+        Misconfigured: the configuration has no carrier to play.
+    """
+    if config.twilio is None:
+        raise Misconfigured(["[twilio] is absent: there is no carrier to simulate"])
+    api = urlsplit(config.twilio.api_url)
+    return CallListing(
+        config.twilio.account_sid,
+        config.twilio.auth_token,
+        host=api.hostname or "",
+        port=api.port or 80,
     )
 
 

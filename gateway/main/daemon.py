@@ -34,6 +34,8 @@ from gateway.main.mail import part as mail
 from gateway.main.mail import receiving as mail_in
 from gateway.main.mail.keys import MailKeys
 from gateway.main.parts import Deps, NewIds, Part
+from gateway.main.reconciling import reconciling
+from gateway.main.standing import standing
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
 from gateway.usecases import calls
@@ -112,7 +114,7 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
             log=structlog.get_logger("gateway"),
             observer=metrics,
         )
-        parts = [_calls(deps, spool, metrics)]
+        parts = [_calls(deps, spool, metrics), reconciling(deps, metrics)]
         if config.line is not None:
             parts += await stack.enter_async_context(line.parts(deps, config.line))
         keys, recall = MailKeys(store), Recall()
@@ -125,6 +127,7 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         parts.append(mail_api.part(deps, keys, recall=recall, changed=changed))
         parts += _effects(deps, parts)
         todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
+        todo |= standing(config, database, metrics)
         if config.line is not None or config.smtp is not None:
             todo["halts"] = halts.telling(deps)
         for part in parts:

@@ -15,8 +15,9 @@ import pytest
 from metrics.dashboards.boards import BOARDS as MADE
 from metrics.dashboards.boards import FILES
 from metrics.dashboards.text import LOOKS, look
+from metrics.metric import Metric
 from metrics.registry import METRICS
-from tests.support.dashboards import BOARDS, FOLDER, filled, panels, queries
+from tests.support.dashboards import BOARDS, FOLDER, RECORDED, filled, panels, queries
 
 ROOT = Path(__file__).parents[2]
 TABLE = {metric.full_name: metric for metric in METRICS}
@@ -30,23 +31,39 @@ PLAIN = {("refusals_total", "reason"), ("spool_events_total", "reason")}
 """Labels whose values are drawn as they are: they are looked up in the log and the handbook."""
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-_NAME = re.compile(r"\b(?:gateway_|process_)[a-z_]+\b|\bup\b|\bALERTS\b")
+_NAME = re.compile(r"\bjob[a-z_]*:[a-z0-9_:]+|\b(?:gateway|process)_[a-z_]+\b|\bup\b|\bALERTS\b")
 _GROUPS = re.compile(r"\b(?:by|on|group_left) \(([^)]*)\)")
-_MATCHERS = re.compile(r"(\w+)\{([^}]*)\}")
+_MATCHERS = re.compile(r"([\w:]+)\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 
 
 def _labels(expr: str) -> set[str]:
     """Every label that what is asked for can have."""
-    labels = {"job", "instance"}
+    labels = set()
     for name in _NAME.findall(expr):
+        if name in RECORDED:
+            labels |= set(name.partition(":")[0].split("_"))
+            continue
+        labels |= {"job", "instance"}
         if name in OF_PROMETHEUS:
             labels |= set(OF_PROMETHEUS[name])
         else:
-            labels |= set(TABLE[name.removesuffix("_bucket")].labels)
+            labels |= set(_metric(name).labels)
         if name.endswith("_bucket"):
             labels.add("le")
     return labels
+
+
+def _metric(name: str) -> Metric:
+    """Of the table; of what rules write down, the one that they read."""
+    if name in RECORDED:
+        [name] = _NAME.findall(RECORDED[name])
+    return TABLE[name.removesuffix("_bucket")]
+
+
+def _metrics(expr: str) -> list[Metric]:
+    """Those of the table behind a query."""
+    return [_metric(name) for name in _NAME.findall(expr) if name not in OF_PROMETHEUS]
 
 
 def _targets() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -79,17 +96,14 @@ def test_panels_ask_for_metrics_and_labels_that_exist() -> None:
     for dashboard, panel, expr in queries():
         where = f"{dashboard}: {panel}: {expr}"
         assert _NAME.search(expr), where
-        for name in _NAME.findall(expr):
-            assert name in OF_PROMETHEUS or name.removesuffix("_bucket") in TABLE, where
-            is_histogram = name.removesuffix("_bucket") != name
-            if name not in OF_PROMETHEUS:
-                kind = TABLE[name.removesuffix("_bucket")].kind
-                assert (kind == "histogram") == is_histogram, where
+        for name in set(_NAME.findall(expr)) - set(OF_PROMETHEUS):
+            metric = _metric(name)
+            if name not in RECORDED:
+                assert (metric.kind == "histogram") == name.endswith("_bucket"), where
         for name, matchers in _MATCHERS.findall(expr):
             for label, sign, value in _MATCHER.findall(matchers):
                 assert label in _labels(name), where
-                metric = TABLE.get(name.removesuffix("_bucket"))
-                closed = metric.labels.get(label, ()) if metric else ()
+                closed = () if name in OF_PROMETHEUS else _metric(name).labels.get(label, ())
                 alternatives = value.split("|") if sign in ("=~", "!~") else [re.escape(value)]
                 for one in alternatives if closed else []:
                     assert any(re.fullmatch(one, known) for known in closed), where
@@ -128,7 +142,7 @@ def test_every_metric_is_on_a_panel() -> None:
     """Whatever is counted can be looked at, and all of an advertiser's on their own dashboard."""
     shown: dict[str, set[str]] = {name: set() for name in BOARDS}
     for where, _, target in _targets():
-        names = {name.removesuffix("_bucket") for name in _NAME.findall(target["expr"])}
+        names = {metric.full_name for metric in _metrics(target["expr"])}
         shown[where.split(":")[0]] |= names
     everywhere = set().union(*shown.values())
     assert sorted(set(TABLE) - everywhere) == []
@@ -144,16 +158,25 @@ def test_an_advertisers_dashboard_asks_for_theirs_alone() -> None:
             assert target["expr"].count('{advertiser="$advertiser"') == len(names), where
 
 
+def test_sums_over_all_advertisers_are_read_where_rules_wrote_them_down() -> None:
+    """No dashboard but the one of a single advertiser adds up the series of all; what rules write
+    down comes to amounts by the sum of its samples.
+    """
+    for where, _, target in _targets():
+        expr = target["expr"]
+        raw = [name for name in _NAME.findall(expr) if name in TABLE]
+        if not where.startswith("advertiser."):
+            assert [name for name in raw if TABLE[name].scope == "advertiser"] == [], where
+        summed = re.findall(r"sum_over_time\(([\w:]+)(?:\{[^}]*\})?\[\$__\w+\]", expr)
+        assert summed == re.findall(r"[\w:]+:increase\w+", expr), where
+
+
 def test_rates_span_several_scrapes() -> None:
     """Advertisers are scraped once a minute, so their rates look at four; bars cover a stretch
     of time that is given, without gaps.
     """
     for where, panel, target in _targets():
-        theirs = any(
-            TABLE[name].scope == "advertiser"
-            for name in _NAME.findall(target["expr"])
-            if name in TABLE
-        )
+        theirs = any(metric.scope == "advertiser" for metric in _metrics(target["expr"]))
         if theirs and panel["type"] == "timeseries":
             assert target.get("interval"), where
         if "$__interval" in target["expr"]:

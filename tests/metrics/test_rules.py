@@ -16,6 +16,7 @@ from gateway.domain.effects import Kind
 from gateway.ports.outbox import HALTED
 from metrics.metric import Metric
 from metrics.registry import METRICS
+from tests.support.dashboards import queries
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "metrics/rules").glob("*.yml"))
@@ -123,7 +124,28 @@ def test_every_recording_rule_has_a_case() -> None:
         for case in test.get("promql_expr_test", ())
         if case["exp_samples"]
     }
-    assert shown == RECORDS.keys()
+    assert RECORDS.keys() <= shown
+
+
+def test_what_is_written_down_is_read() -> None:
+    """Each sum is on a dashboard, or another rule asks for it."""
+    asked = [rule["expr"] for rule in RULE_LIST] + [each.expr for each in queries()]
+    read = set(re.findall(r"\bjob[a-z_]*:[a-z0-9_:]+", "\n".join(asked)))
+    assert read == RECORDS.keys()
+
+
+def test_amounts_of_five_minutes_come_every_five_minutes() -> None:
+    """Samples can be added up: their time is the group's interval, and a window has a scrape in
+    common with the next.
+    """
+    scraped = yaml.safe_load((SAMPLES / "prometheus.yml").read_text())["scrape_configs"]
+    [job] = [job for job in scraped if job["job_name"] == "gateway-advertisers"]
+    assert job["scrape_interval"] == "60s"
+    groups = yaml.safe_load((SAMPLES / "rules/recording.yml").read_text())["groups"]
+    [group] = [group for group in groups if group["interval"] == "5m"]
+    for rule in group["rules"]:
+        assert rule["record"].endswith(":increase5m")
+        assert re.search(r"\(increase\([^()]+\[6m\]\)\) \* 5 / 6$", rule["expr"]), rule
 
 
 # --- what the rules ask for is there ---

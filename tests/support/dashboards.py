@@ -6,11 +6,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FOLDER = Path(__file__).parents[2] / "metrics/dashboards"
+import yaml
+
+SAMPLES = Path(__file__).parents[2] / "metrics"
+FOLDER = SAMPLES / "dashboards"
 BOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
 }
 """The dashboards by name and language: ``operator.ja``."""
+
+RECORDED: dict[str, str] = {
+    rule["record"]: rule["expr"]
+    for path in (SAMPLES / "rules").glob("*.yml")
+    for group in yaml.safe_load(path.read_text())["groups"]
+    for rule in group["rules"]
+    if "record" in rule
+}
+"""What the rules write down, by its name."""
 
 _VARIABLE = re.compile(r"\$(\w+)")
 _VALUES_OF = re.compile(r"label_values\((\w+), (\w+)\)")

@@ -11,12 +11,14 @@ from gateway.domain.mail.campaigns import SETTLE_SECONDS, Campaign
 from gateway.domain.mail.recipients import Recipient
 from gateway.domain.mail.returns.bounces import COUNTS, HARD, Reading
 from gateway.domain.mail.returns.strikes import struck
+from gateway.domain.mail.tokens import Named
 from gateway.domain.values import EVERYBODY, SECOND, Counted
-from gateway.usecases.mail.bounces import NOTHING
+from gateway.usecases.mail.bounces import NOTHING, Came, came
 from gateway.usecases.mail.campaigns import resume
 from gateway.usecases.mail.sending import Given, Round, exchange
 from gateway.usecases.mail.watching import UNWRITABLE
 from tests.support.campaigns import OWNER, CampaignDesk, recipients, result
+from tests.support.mail_lists import KEYS
 from tests.support.stores import Engine
 
 HARD_BOUNCE = Reading("r1@example.com", "user_unknown", hard=True, status="5.1.1", reply=550)
@@ -171,6 +173,28 @@ def test_what_bounces_was_sent(desk: CampaignDesk) -> None:
     desk.exchange(result(letters[0], "held", desk.now))
     assert desk.bounce(campaign, letters[0].recipient, FULL).counted
     assert desk.states(campaign)[letters[0].recipient] == "sent"
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+def test_what_bounces_is_counted_as_sent_once(desk: CampaignDesk, doubt: bool) -> None:
+    """A report may come before the sender has told that the mail was taken, or of one in doubt:
+    it counts the mail as sent, and the sender's own word then counts nothing.
+    """
+    campaign = desk.begin(doubt="hold", pause_percent=100)
+    letter = desk.claim(campaign)[0]
+    if doubt:
+        desk.exchange(result(letter, "held", desk.now))
+    named = Named(campaign.id, letter.recipient)
+    with desk.transaction() as tx:
+        _, facts = came(tx, Came(named, FULL, desk.now, "report", desk.seed(), KEYS))
+    assert list(facts) == [
+        Counted("acme", "mail_messages_total", ("sent",)),
+        Counted("acme", "mail_bounces_total", ("mailbox_full",)),
+    ]
+    late = Round(OWNER, desk.now, desk.seed(), (result(letter, "sent", desk.now),))
+    with desk.transaction() as tx:
+        assert list(exchange(tx, late)[1]) == []
+    assert desk.figures(campaign)["sent"] == 1
 
 
 def test_a_share_of_bounces_pauses_a_campaign(sqlite: Engine) -> None:

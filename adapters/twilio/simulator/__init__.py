@@ -5,11 +5,13 @@ signing, timing or judging a call does not cancel itself out.
 """
 
 from adapters.twilio.simulator.carrier import Carrier
+from adapters.twilio.simulator.listing import CallListing
 from adapters.twilio.simulator.played import SCENARIOS, Leg, Played, Post, Scenario, Script
 from adapters.twilio.simulator.scripts import random_caller, random_scripts
 
 __all__ = [
     "SCENARIOS",
+    "CallListing",
     "Carrier",
     "Leg",
     "Played",

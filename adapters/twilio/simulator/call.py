@@ -77,6 +77,11 @@ class SimulatedCall:
         self._first_ring: int | None = None
         self._held: list[tuple[int, Post]] = []
 
+    @property
+    def played(self) -> Played:
+        """The record of it, which grows while it is played."""
+        return self._played
+
     async def play(self) -> Played:
         """Play it to its end, and send whatever was held back."""
         impatient = self._script.scenario == "caller_gives_up" and self._faults.wild
@@ -195,6 +200,7 @@ class SimulatedCall:
                     state="completed" if leg is rung.winner else leg.ending.replace("-", "_"),
                     ring_seconds=leg.ended - leg.began,
                     talk_seconds=talk if leg is rung.winner else None,
+                    began_at=self._played.started_at + leg.began * SECOND,
                 )
             )
         speaker = rung.winner or rung.last
@@ -230,6 +236,7 @@ class SimulatedCall:
             self._status, lasted = "completed", self._now - self._answered
         elif self._status == "ringing":
             self._status = "no-answer"
+        self._played.status, self._played.seconds = self._status, lasted
         params = self._base | {
             "CallStatus": self._status,
             "CallDuration": str(lasted),

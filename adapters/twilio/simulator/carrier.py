@@ -46,6 +46,7 @@ class Carrier:
     ends about when its last callback is sent.
 
     ``on_event`` is called with the call and each request once that was answered, failed or lost;
+    every call is added to ``calls``, where that is given, as soon as it begins;
     ``clock`` is the time in microseconds.
     """
 
@@ -66,6 +67,7 @@ class Carrier:
         timeout_seconds: float = 15.0,
         speed: float = 0.0,
         on_event: Callable[[Played, Post], None] | None = None,
+        calls: list[Played] | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.account_sid = account_sid
@@ -79,6 +81,7 @@ class Carrier:
         self._retry_seconds = retry_seconds
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=_CONNECT_SECONDS)
         self._on_event = on_event
+        self._calls = calls
         self._session: aiohttp.ClientSession | None = None
         self._played = 0
 
@@ -105,7 +108,10 @@ class Carrier:
         answers nonsense raises nothing: the record tells.
         """
         self._played += 1
-        return await SimulatedCall(self, script, self._played, starts_at).play()
+        call = SimulatedCall(self, script, self._played, starts_at)
+        if self._calls is not None:
+            self._calls.append(call.played)
+        return await call.play()
 
     async def run(
         self,

@@ -75,6 +75,8 @@ class Leg:
     """From its initiated to its answer, else to its end."""
     talk_seconds: int | None
     """Of an answered leg."""
+    began_at: int = 0
+    """The carrier's time of its initiated, in microseconds."""
 
 
 @dataclass
@@ -86,6 +88,11 @@ class Played:
     started_at: int = 0
     """The carrier's time of the call's begin, in microseconds, at a whole second."""
     ended_at: int = 0
+    """Likewise of its end; 0 while it goes on."""
+    status: str = ""
+    """The CallStatus that it ended with."""
+    seconds: int = 0
+    """Its CallDuration: since its own side was answered."""
     result: Result = "failed"
     ring_seconds: int | None = None
     """From the first leg's initiated to the winning leg's in-progress, else to the last leg's
