@@ -85,17 +85,20 @@ def _bounced(
     tx: Transaction, campaign: Campaign, send: Send, report: Came
 ) -> tuple[Took, Sequence[Fact]]:
     reading, named, draw = report.reading, report.named, report.seed.draw()
+    facts: list[Fact] = []
     if send.state in _MAY_HAVE_GONE or send.bounce_class == IN_DOUBT:
-        # It was in doubt whether it went. What bounces did, and it does not go once more.
+        # It was in doubt whether it went, or its sender has not said yet. What bounces did, and it
+        # does not go once more.
         arrived = Result(named.campaign, named.recipient, "sent", report.at)
-        tx.campaigns.sends.settle(EVERYBODY, (arrived,))
+        if tx.campaigns.sends.settle(EVERYBODY, (arrived,)):
+            facts.append(Counted(campaign.advertiser, "mail_messages_total", ("sent",)))
     if not tx.campaigns.bounces.mark(
         EVERYBODY, named.campaign, named.recipient, reading.bounce_class
     ):
-        return NOTHING, ()
+        return NOTHING, facts
     _log(tx, campaign, report, draw)
     tx.campaigns.figures.add(EVERYBODY, campaign.id, {f"bounced:{reading.bounce_class}": 1})
-    facts: list[Fact] = [counted(campaign.advertiser, reading.bounce_class)]
+    facts.append(counted(campaign.advertiser, reading.bounce_class))
     suppressions: Sequence[Suppression] = ()
     if reading.strikes:
         hard = frozenset((named.recipient,) if reading.hard else ())
