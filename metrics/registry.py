@@ -371,7 +371,8 @@ METRICS = (
     Metric(
         "mail_messages_total",
         "counter",
-        "What came of attempts; suppressed and canceled are counted at a campaign's end.",
+        "What came of attempts, not what people decide of held ones later; suppressed and canceled "
+        "are counted at a campaign's end.",
         _ADVERTISER | {"result": ("sent", "deferred", "failed", "held", "suppressed", "canceled")},
         unit="messages",
     ),
@@ -409,7 +410,7 @@ METRICS = (
         "put_aside_total",
         "counter",
         "What was due and could not be made, for a fault of the gateway: it is not tried again.",
-        _ADVERTISER | {"what": ("card-notice", "posting")},
+        _ADVERTISER | {"what": ("card-notice", "posting", "effect")},
     ),
 )
 

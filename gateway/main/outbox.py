@@ -10,6 +10,7 @@ from gateway.errors import GatewayError, Transient
 from gateway.ports import Clock, Lane, Store
 from gateway.ports.outbox import Claimed, Handlers, NothingDone, Outcome
 from gateway.ports.process import Log
+from gateway.usecases.faults import put_aside
 from gateway.usecases.outbox import (
     AT_ONCE,
     LEASE_SECONDS,
@@ -135,9 +136,10 @@ class Worker:
         if effect.attempts < _MOST_FAULTS:
             pause = SECOND * 2**effect.attempts
             return Outcome("waiting", self._clock() + pause, unclear=unclear, error=reason)
+        told = (put_aside(effect.advertiser, "effect"),)
         if unclear or effect.unclear:
-            return Outcome("unknown", unclear=unclear, error=reason)
-        return Outcome("dead", error=reason)
+            return Outcome("unknown", unclear=unclear, error=reason, facts=told)
+        return Outcome("dead", error=reason, facts=told)
 
     async def _settle_always(self) -> None:
         while True:

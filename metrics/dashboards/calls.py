@@ -12,7 +12,16 @@ from metrics.dashboards.panels import (
     stat,
 )
 from metrics.dashboards.query import INSTANCE as HERE
-from metrics.dashboards.query import quantile, rate, ratio, series, stored, top, total
+from metrics.dashboards.query import (
+    quantile,
+    rate,
+    rate_of_all,
+    ratio,
+    series,
+    stored,
+    top,
+    total,
+)
 from metrics.dashboards.text import Text
 
 _ERRORS = f'{HERE}, status=~"5.."'
@@ -122,7 +131,7 @@ _CALLS = Row(
                 "すべての広告主の、毎分の結果。失敗が目立つときはキャリアの状態を確かめてください。",
                 "Of all advertisers, by result. Where failures stand out, look at the carrier.",
             ),
-            Query(f"{rate('calls_total', 'result')} * 60", "{{result}}"),
+            Query(f"{rate_of_all('calls_total', 'result')} * 60", "{{result}}"),
             width=8,
             step="1m",
         ),

@@ -22,7 +22,7 @@ _NOTHING = "–"
 _OTHER: dict[Language, tuple[Language, str]] = {"ja": ("en", "English"), "en": ("ja", "日本語")}
 _BOARDS = Text("ダッシュボード", "Dashboards")
 _SOURCES = Text("データソース", "Data source")
-_METRICS = {metric.full_name: metric for metric in METRICS}
+_METRICS = {metric.family: metric for metric in METRICS}
 
 
 def uid(name: str, language: Language) -> str:
@@ -201,10 +201,10 @@ def _looks(
 ) -> Iterator[tuple[str, list[model.DynamicConfigValue]]]:
     """For each value that the legend can show, its name and colour."""
     label = re.fullmatch(r"\{\{(\w+)\}\}", query.legend if isinstance(query.legend, str) else "")
-    names = [name for name in re.findall(r"\b[a-z_]+\b", query.expr) if name in _METRICS]
-    if not label or not names:
+    words = (word.removesuffix("_total") for word in re.findall(r"\b[a-z_]+\b", query.expr))
+    metric = next((_METRICS[word] for word in words if word in _METRICS), None)
+    if not label or metric is None:
         return
-    metric = _METRICS[names[0]]
     for value in metric.labels.get(label[1], ()):
         found = look(metric.name, value)
         if found is None:

@@ -11,7 +11,15 @@ from metrics.dashboards.panels import (
     ranking,
     stat,
 )
-from metrics.dashboards.query import each, ratio, series, stored, top, total
+from metrics.dashboards.query import (
+    each_of_all,
+    leaders,
+    ratio,
+    series,
+    stored,
+    stored_of_all,
+    total_of_all,
+)
 from metrics.dashboards.text import Text
 
 _STEP = "10m"
@@ -29,7 +37,7 @@ _NOW = Row(
         stat(
             Text("送信", "Sent"),
             Text("表示期間に中継サーバーが受け取った数。", "Mails that a relay took."),
-            total("mail_messages_total", where=_SENT),
+            total_of_all("mail_messages_total", where=_SENT),
             COUNT,
         ),
         stat(
@@ -41,8 +49,8 @@ _NOW = Row(
                 "ones. Above 5 % it is the alarm MailBounces.",
             ),
             ratio(
-                total("mail_bounces_total", where=_BOUNCED),
-                total("mail_messages_total", where=_TRIED),
+                total_of_all("mail_bounces_total", where=_BOUNCED),
+                total_of_all("mail_messages_total", where=_TRIED),
             ),
             "percentunit",
             decimals=2,
@@ -56,8 +64,8 @@ _NOW = Row(
                 "less than 0.1 %: see the alarm MailComplaints.",
             ),
             ratio(
-                total("mail_bounces_total", where=_COMPLAINTS),
-                total("mail_messages_total", where=_SENT),
+                total_of_all("mail_bounces_total", where=_COMPLAINTS),
+                total_of_all("mail_messages_total", where=_SENT),
             ),
             "percentunit",
             decimals=3,
@@ -69,7 +77,7 @@ _NOW = Row(
                 "表示期間に、届いたか分からなくなったメール。MailsHeldの手順に従ってください。",
                 "Mails of which nobody knows whether they went: see MailsHeld.",
             ),
-            total("mail_messages_total", where='result="held"'),
+            total_of_all("mail_messages_total", where='result="held"'),
             COUNT,
             steps=SMALL_IS_GOOD,
         ),
@@ -108,7 +116,7 @@ _NOW = Row(
                 "配信してよいアドレスの数。契約ごとに一つと数えます。",
                 "Addresses that may be mailed, each once under a contract.",
             ),
-            f"sum({stored('mail_recipients', 'advertiser')})",
+            stored_of_all("mail_recipients"),
             COUNT,
         ),
     ),
@@ -123,7 +131,7 @@ _OUT = Row(
                 "試みの結果。再送待ちが続くときは相手の流量制限です。",
                 "What came of attempts. Many deferred: servers are throttling.",
             ),
-            Query(each("mail_messages_total", "result"), "{{result}}"),
+            Query(each_of_all("mail_messages_total", "result"), "{{result}}"),
             width=16,
             step=_STEP,
         ),
@@ -133,7 +141,7 @@ _OUT = Row(
                 "一時停止があれば、運用手引きのMailCampaignPausedを見てください。",
                 "Where any was paused, see MailCampaignPaused in docs/operate.md.",
             ),
-            Query(each("mail_campaigns_total", "result"), "{{result}}"),
+            Query(each_of_all("mail_campaigns_total", "result"), "{{result}}"),
             width=8,
             step=_STEP,
         ),
@@ -177,7 +185,7 @@ _BACK = Row(
                 "種類別。blocked・spam・policyが多いときは送信側の評判が落ちています。",
                 "By class. Many blocked, spam, policy: the sender has a bad name.",
             ),
-            Query(each("mail_bounces_total", "class"), "{{class}}"),
+            Query(each_of_all("mail_bounces_total", "class"), "{{class}}"),
             width=16,
             height=9,
             step=_STEP,
@@ -188,10 +196,7 @@ _BACK = Row(
                 "名前を押すとその広告主の画面を開きます。",
                 "A click opens the advertiser's dashboard.",
             ),
-            Query(
-                top(10, total("mail_bounces_total", "advertiser", _BOUNCED)),
-                "{{advertiser}}",
-            ),
+            Query(leaders(10, "mail_bounces"), "{{advertiser}}"),
             COUNT,
             width=8,
             height=9,
@@ -209,7 +214,7 @@ _RECIPIENTS = Row(
                 "すべての広告主の合計。急に減ったときは配信停止か不達を見てください。",
                 "Of all advertisers. A sudden fall: look at stops and bounces.",
             ),
-            Query(f"sum({stored('mail_recipients', 'advertiser')})", Text("宛先", "addresses")),
+            Query(stored_of_all("mail_recipients"), Text("宛先", "addresses")),
             width=8,
             step="1m",
         ),
@@ -219,7 +224,7 @@ _RECIPIENTS = Row(
                 "フォームと空メールによる登録。上限が多いときは悪用を疑ってください。",
                 "By form and empty mail. Many limited ones: somebody may be abusing the form.",
             ),
-            Query(each("mail_signups_total", "result"), "{{result}}"),
+            Query(each_of_all("mail_signups_total", "result"), "{{result}}"),
             width=8,
             step=_STEP,
         ),
@@ -229,7 +234,7 @@ _RECIPIENTS = Row(
                 "クリックと開封。プログラムによるものは別に数えます。",
                 "Clicks and opens; those of programs apart.",
             ),
-            Query(each("mail_responses_total", "what"), "{{what}}"),
+            Query(each_of_all("mail_responses_total", "what"), "{{what}}"),
             width=8,
             step=_STEP,
         ),
@@ -240,8 +245,9 @@ BOARD = Board(
     name="mail",
     title=Text("Tsunagi メール配信", "Tsunagi: mail delivery"),
     about=Text(
-        "送信の結果、不達と苦情、中継サーバー、宛先。",
-        "Results of sending, bounces and complaints, relays, recipients.",
+        "送信の結果、不達と苦情、中継サーバー、宛先。送信と不達の値は5分ごとに集計されます。",
+        "Results of sending, bounces and complaints, relays, recipients. What was sent and came "
+        "back is added up every five minutes.",
     ),
     span="6h",
     refresh="1m",

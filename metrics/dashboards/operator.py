@@ -12,7 +12,14 @@ from metrics.dashboards.panels import (
     stat,
     table,
 )
-from metrics.dashboards.query import each, ratio, stored, top, total
+from metrics.dashboards.query import (
+    each_of_all,
+    leaders,
+    ratio,
+    stored,
+    stored_of_all,
+    total_of_all,
+)
 from metrics.dashboards.text import Text
 
 _STEP = "10m"
@@ -26,7 +33,7 @@ _SUMMARY = Row(
                 "表示期間に確定した通話の数。終話後、すべての区間が終わったときに一度だけ数えます。",
                 "Calls settled in the range shown. Each counts once, after its legs have ended.",
             ),
-            total("calls_total"),
+            total_of_all("calls_total"),
             COUNT,
         ),
         stat(
@@ -37,14 +44,16 @@ _SUMMARY = Row(
                 "Of the calls settled, those that were answered. Where it falls, look at the "
                 "advertiser's dashboard: hours of the targets, busy lines.",
             ),
-            ratio(total("calls_total", where='result="answered"'), total("calls_total")),
+            ratio(
+                total_of_all("calls_total", where='result="answered"'), total_of_all("calls_total")
+            ),
             "percentunit",
             decimals=1,
         ),
         stat(
             Text("通話時間", "Talk time"),
             Text("確定した通話の通話時間の合計。", "Time that settled calls talked, in all."),
-            total("call_talk_seconds_total"),
+            total_of_all("call_talk_seconds_total"),
             "s",
             decimals=1,
         ),
@@ -55,7 +64,7 @@ _SUMMARY = Row(
                 "Calls that were accepted as results when they were settled. Later changes by "
                 "people are not counted.",
             ),
-            total("call_outcomes_total", where='outcome="accepted"'),
+            total_of_all("call_outcomes_total", where='outcome="accepted"'),
             COUNT,
         ),
         stat(
@@ -64,7 +73,7 @@ _SUMMARY = Row(
                 "LINEの友だちに送ったメッセージの数。宛先ごとに一つと数えます。",
                 "Messages sent to LINE friends, one for each recipient.",
             ),
-            total("line_messages_total", where='result="sent"'),
+            total_of_all("line_messages_total", where='result="sent"'),
             COUNT,
         ),
         stat(
@@ -73,13 +82,13 @@ _SUMMARY = Row(
                 "中継サーバーが受け取ったメールの数。",
                 "Mails that a relay took.",
             ),
-            total("mail_messages_total", where='result="sent"'),
+            total_of_all("mail_messages_total", where='result="sent"'),
             COUNT,
         ),
         stat(
             Text("課金額", "Charges"),
             Text("課金した金額の合計。税抜き。", "Yen charged, without tax."),
-            total("billed_yen_total"),
+            total_of_all("billed_yen_total"),
             YEN,
         ),
         stat(
@@ -108,7 +117,7 @@ _CALLS = Row(
                 "Calls settled, by result. Where failures rise, look at "
                 "“Calls live”; where busy and abandoned rise, at how advertisers answer.",
             ),
-            Query(each("calls_total", "result"), "{{result}}"),
+            Query(each_of_all("calls_total", "result"), "{{result}}"),
             width=16,
             step=_STEP,
         ),
@@ -118,7 +127,7 @@ _CALLS = Row(
                 "確定したときの判定。判定待ちは、人が後から決めます。",
                 "What was judged of calls when they were settled; pending ones are for people.",
             ),
-            Query(each("call_outcomes_total", "outcome"), "{{outcome}}"),
+            Query(each_of_all("call_outcomes_total", "outcome"), "{{outcome}}"),
             width=8,
             step=_STEP,
         ),
@@ -136,7 +145,7 @@ _MESSAGES = Row(
                 "What became of messages, one for each recipient. Refused, expired and over_quota "
                 "ones are not sent again by themselves: `gateway outbox list` has the reasons.",
             ),
-            Query(each("line_messages_total", "result"), "{{result}}"),
+            Query(each_of_all("line_messages_total", "result"), "{{result}}"),
             step=_STEP,
         ),
         bars(
@@ -145,7 +154,7 @@ _MESSAGES = Row(
                 "送信の試みの結果。詳しくは「メール配信」を見てください。",
                 "What came of attempts to send. “Mail delivery” tells more.",
             ),
-            Query(each("mail_messages_total", "result"), "{{result}}"),
+            Query(each_of_all("mail_messages_total", "result"), "{{result}}"),
             step=_STEP,
         ),
     ),
@@ -157,16 +166,14 @@ _MONEY = Row(
         bars(
             Text("サービス別の課金額", "Charges by service"),
             Text("税抜き。", "Yen charged, without tax."),
-            Query(each("billed_yen_total", "service"), "{{service}}"),
+            Query(each_of_all("billed_yen_total", "service"), "{{service}}"),
             unit=YEN,
             step=_STEP,
         ),
         ranking(
             Text("SIMの状態", "SIMs by state"),
             Text("いまのSIMの枚数を状態別に。", "SIMs as they are now, by state."),
-            Query(
-                f"sort_desc(sum by (state) ({stored('sims', 'advertiser, state')}))", "{{state}}"
-            ),
+            Query(f"sort_desc({stored_of_all('sims', 'state')})", "{{state}}"),
             COUNT,
         ),
         ranking(
@@ -177,15 +184,15 @@ _MONEY = Row(
                 "What was due and could not be made, for a fault of the gateway; it is not tried "
                 "again. Where there is any, see the alarm PutAside.",
             ),
-            Query(f"sort_desc({total('put_aside_total', 'what')})", "{{what}}"),
+            Query(f"sort_desc({total_of_all('put_aside_total', 'what')})", "{{what}}"),
             COUNT,
         ),
     ),
 )
 
 
-def _ten(metric: str, where: str = "") -> Query:
-    return Query(top(10, total(metric, "advertiser", where)), "{{advertiser}}")
+def _ten(what: str) -> Query:
+    return Query(leaders(10, what), "{{advertiser}}")
 
 
 _LEADERS = Row(
@@ -197,7 +204,7 @@ _LEADERS = Row(
                 "表示期間の通話が多い広告主。名前を押すとその広告主の画面を開きます。",
                 "Most calls in the range shown. A click opens the advertiser's dashboard.",
             ),
-            _ten("calls_total"),
+            _ten("calls"),
             COUNT,
             height=10,
             leads_to="advertiser",
@@ -205,7 +212,7 @@ _LEADERS = Row(
         ranking(
             Text("LINE送信", "LINE sent"),
             Text("送信したLINEメッセージが多い広告主。", "Most messages sent to LINE friends."),
-            _ten("line_messages_total", 'result="sent"'),
+            _ten("line_sent"),
             COUNT,
             height=10,
             leads_to="advertiser",
@@ -213,7 +220,7 @@ _LEADERS = Row(
         ranking(
             Text("メール送信", "Mails sent"),
             Text("送信したメールが多い広告主。", "Most mails sent."),
-            _ten("mail_messages_total", 'result="sent"'),
+            _ten("mail_sent"),
             COUNT,
             height=10,
             leads_to="advertiser",
@@ -221,7 +228,7 @@ _LEADERS = Row(
         ranking(
             Text("課金額", "Charges"),
             Text("課金額が多い広告主。税抜き。", "Most yen charged, without tax."),
-            _ten("billed_yen_total"),
+            _ten("billed_yen"),
             YEN,
             height=10,
             leads_to="advertiser",
@@ -260,7 +267,7 @@ _ALARMS = Row(
                 "配信してよいメールアドレスの数。契約ごとに一つと数えます。",
                 "Addresses that may be mailed, each once under a contract.",
             ),
-            f"sum({stored('mail_recipients', 'advertiser')})",
+            stored_of_all("mail_recipients"),
             COUNT,
         ),
     ),
@@ -270,8 +277,9 @@ BOARD = Board(
     name="operator",
     title=Text("Tsunagi 全体概要", "Tsunagi: operator's overview"),
     about=Text(
-        "すべての広告主の通話・LINE・メール・課金と、発報中の警報。",
-        "Calls, LINE, mail and charges of all advertisers, and the alarms that fire.",
+        "すべての広告主の通話・LINE・メール・課金と、発報中の警報。値は5分ごとに集計されます。",
+        "Calls, LINE, mail and charges of all advertisers, added up every five minutes, and the "
+        "alarms that fire.",
     ),
     span="6h",
     refresh="5m",

@@ -173,6 +173,7 @@ LOOKS = {
     "sim": Look("SIM", "purple"),
     "card-notice": Look("カードの通知", "orange"),
     "posting": Look("投稿の通知", "red"),
+    "effect": Look("外部への処理", "purple"),
     "state": Look("状態", "blue"),
     "database": Look("データベース", "purple"),
     # --- HTTP ---

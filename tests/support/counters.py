@@ -118,10 +118,10 @@ STORE: Mapping[str, str] = {
             WHERE s.advertiser = r.advertiser AND s.hash = r.hash
                 AND s.list IN ('', r.list) AND s.topic = '')
         GROUP BY 1""",
-    # One that was cancelled before it began is settled never.
+    # One that was cancelled before it began has nothing to settle.
     "mail_campaigns_total": """
         SELECT advertiser, state, COUNT(*) FROM mail_campaigns
-            WHERE settled_at > 0 GROUP BY 1, 2
+            WHERE settled_at > 0 OR (state = 'canceled' AND started_at = 0) GROUP BY 1, 2
         UNION ALL SELECT advertiser,
             CASE reason WHEN 'bounces' THEN 'paused_for_bounces'
                 WHEN 'unwritable' THEN 'paused_for_unwritable'

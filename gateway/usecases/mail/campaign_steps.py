@@ -16,7 +16,7 @@ from gateway.domain.pushes import after_quiet
 from gateway.domain.values import EVERYBODY, SECOND, Counted
 from gateway.errors import Refused
 from gateway.ports import Fact, Transaction
-from gateway.usecases.mail.campaigns import canceled
+from gateway.usecases.mail.campaigns import canceled, told_of_canceled
 from gateway.usecases.mail.standing import may_send
 from gateway.usecases.mail.strikes import let_go
 from gateway.usecases.mail.watching import campaign_counted
@@ -49,7 +49,8 @@ def _step(
         return _close(tx, campaign, now)
     if mail_list is None:  # it was taken away: nobody says any more who sends
         if campaign.is_open:
-            return canceled(campaign, now, "list"), ()
+            campaign = canceled(campaign, now, "list")
+            return campaign, told_of_canceled(campaign)
         return _replace(campaign, due_at=None), ()
     if campaign.state == "scheduled":
         return _begin(tx, campaign, mail_list, now)

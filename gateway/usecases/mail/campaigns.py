@@ -24,7 +24,12 @@ from gateway.ports import Fact, Transaction
 from gateway.ports.mail.locks import OfCampaign
 from gateway.usecases.mail.lists import list_of
 from gateway.usecases.mail.standing import may_send
-from gateway.usecases.mail.watching import UNWRITABLE, accept_unwritable, share_of
+from gateway.usecases.mail.watching import (
+    UNWRITABLE,
+    accept_unwritable,
+    campaign_counted,
+    share_of,
+)
 
 AT_ONCE = 500
 """Rows that one unit touches at most."""
@@ -90,7 +95,8 @@ def cancel(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
     if campaign.state == "canceled":
         return campaign, ()
     campaign = canceled(campaign, wish.now, "person")
-    return _changed(tx, wish, campaign, "campaign.canceled")
+    _changed(tx, wish, campaign, "campaign.canceled")
+    return campaign, told_of_canceled(campaign)
 
 
 def canceled(campaign: Campaign, now: int, reason: str) -> Campaign:
@@ -103,6 +109,13 @@ def canceled(campaign: Campaign, now: int, reason: str) -> Campaign:
     state = _after(campaign, "cancel")
     due_at = now if began else None
     return _replace(campaign, state=state, due_at=due_at, fixed_to=0, reason=reason)
+
+
+def told_of_canceled(campaign: Campaign) -> Sequence[Fact]:
+    """A fact where the cancelled ``campaign`` had not begun: others are counted when they settle,
+    and there is nothing of it to settle.
+    """
+    return () if campaign.started_at else (campaign_counted(campaign.advertiser, "canceled"),)
 
 
 def pause(tx: Transaction, wish: Wish) -> tuple[Campaign, Sequence[Fact]]:
