@@ -16,6 +16,9 @@ from gateway.ports import Answer
 _PIECE_BYTES = 256 * 1024
 """So much of a file is in memory at once."""
 
+_STALLED_SECONDS = 60.0
+"""A client that has not taken a piece by then is let go."""
+
 
 class Written:
     """An answer as aiohttp's server takes it: prepared, then written. A body goes out in one piece
@@ -100,10 +103,16 @@ class Written:
         await self._send(http, head + (b"0\r\n\r\n" if is_chunked else b""))
 
     async def _send(self, http: web.BaseRequest, data: bytes) -> None:
-        if http.transport is None:
+        transport = http.transport
+        if transport is None:
             raise ConnectionResetError("the client went away")
-        http.transport.write(data)
-        await http.protocol._drain_helper()
+        transport.write(data)
+        try:
+            async with asyncio.timeout(_STALLED_SECONDS):
+                await http.protocol._drain_helper()
+        except TimeoutError:
+            transport.abort()  # what it has not read would keep the connection open
+            raise ConnectionResetError("the client takes nothing") from None
 
     def _length(self, length: int) -> str:
         # RFC 9110, section 8.6: an answer without content tells no length.

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from adapters.http import written
 from gateway.ports import Answer, Request
 from tests.adapters.http.test_server import CLOSE, Edge, message, parsed, run
 
@@ -135,6 +136,22 @@ def test_pieces_that_fail_are_no_whole_answer() -> None:
                     await reply.read()
         assert ended == ["closed"]
         assert [level for level, _, _ in up.recorder.logged] == ["exception"]
+
+    run(test, answer)
+
+
+def test_who_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection, and what waits to be sent on it, are not kept for ever."""
+    monkeypatch.setattr(written, "_STALLED_SECONDS", 0.2)
+    ended: list[str] = []
+
+    async def answer(request: Request) -> Answer:
+        return Answer(pieces=made([b"x" * 1_000_000] * 100, ended))
+
+    async def test(up: Edge) -> None:
+        async with up.connected() as (_, writer):
+            writer.write(message())
+            await up.until(lambda: bool(ended))
 
     run(test, answer)
 
