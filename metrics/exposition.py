@@ -1,18 +1,18 @@
 """The pages that Prometheus scrapes: which form, how packed, whose."""
 
 import asyncio
-import gzip
 import re
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from urllib.parse import parse_qsl
 
 from gateway.errors import Refusal, Refused
 from gateway.ports import Answer, Request, Route
+from metrics import process
 from metrics.advertisers import Format
 from metrics.observer import Metrics
-from metrics.process import render
 
 TYPES: dict[Format, str] = {
     "text": "text/plain; version=0.0.4; charset=utf-8",
@@ -20,13 +20,17 @@ TYPES: dict[Format, str] = {
 }
 
 _MOST_PARTS = 10_000
+_MOST_HEADER = 1_000
+"""Signs of a header that are looked at: scrapers say it in 200."""
+_PACKED_AT_ONCE = 2**19
+"""Bytes that are handed to the packing thread in one go, at least."""
 _LEVEL = 1  # the page is the same names again and again: more effort saves next to nothing
 _GZIP = {"Content-Encoding": "gzip"}
 
 
 class Exposition:
-    """The pages of one process's metrics. What takes long has a thread of its own, so that the
-    figures are to be had even where the threads of others are all at work.
+    """The pages of one process's metrics. Packing has a thread of its own, so that the figures are
+    to be had even where the threads of others are all at work.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -51,24 +55,20 @@ class Exposition:
         ``request`` asks for; of ``shard`` (part, parts) alone.
         """
         form = _form(request)
-        pieces = self._paced(self._metrics.advertisers.render(form, *shard, shows))
-        if not _takes_gzip(request):
-            return Answer(content_type=TYPES[form], pieces=pieces)
-        return Answer(content_type=TYPES[form], headers=_GZIP, pieces=self._packed(pieces))
+        return self._page(request, form, self._metrics.advertisers.render(form, *shard, shows))
 
     async def _process(self, request: Request) -> Answer:
-        form, is_packed = _form(request), _takes_gzip(request)
-        snapshot = self._metrics.snapshot()
-
-        def page() -> bytes:
-            text = render(snapshot, form)
-            return gzip.compress(text, _LEVEL) if is_packed else text
-
-        body = await asyncio.get_running_loop().run_in_executor(self._thread, page)
-        return Answer(body, content_type=TYPES[form], headers=_GZIP if is_packed else {})
+        form = _form(request)
+        return self._page(request, form, process.render(self._metrics.snapshot(), form))
 
     async def _advertisers(self, request: Request) -> Answer:
         return self.advertisers(request, shard=_shard(request.query))
+
+    def _page(self, request: Request, form: Format, slices: Iterator[bytes]) -> Answer:
+        pieces = self._paced(slices)
+        if not _takes_gzip(request):
+            return Answer(content_type=TYPES[form], pieces=pieces)
+        return Answer(content_type=TYPES[form], headers=_GZIP, pieces=self._packed(pieces))
 
     async def _paced(self, pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
         """One piece in a turn of the loop, whoever else scrapes: webhooks go between."""
@@ -83,10 +83,15 @@ class Exposition:
     async def _packed(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         packer = zlib.compressobj(_LEVEL, wbits=31)  # 31: with the head and the sum of gzip
-        async for piece in pieces:
-            if packed := await loop.run_in_executor(self._thread, packer.compress, piece):
-                yield packed
-        yield packer.flush()
+        held = bytearray()
+        async with aclosing(pieces):
+            async for piece in pieces:
+                held += piece
+                if len(held) >= _PACKED_AT_ONCE:
+                    if packed := await loop.run_in_executor(self._thread, packer.compress, held):
+                        yield packed
+                    held = bytearray()
+        yield await loop.run_in_executor(self._thread, packer.compress, held) + packer.flush()
 
 
 def _form(request: Request) -> Format:
@@ -103,7 +108,9 @@ def _takes_gzip(request: Request) -> bool:
 def _weights(request: Request, header: str) -> dict[str, float]:
     """What a header accepts, each with its greatest weight (RFC 9110, section 12.4.2)."""
     weights: dict[str, float] = {}
-    for each in ",".join(request.headers.getall(header, ())).lower().split(","):
+    # Of a megabyte of headers, which a stranger may send, the look would take a second.
+    told = ",".join(request.headers.getall(header, ()))[:_MOST_HEADER]
+    for each in told.lower().split(","):
         what, *parameters = (part.strip() for part in each.split(";"))
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
         weight = 1.0

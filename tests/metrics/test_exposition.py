@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -19,8 +20,10 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.registry import Collector
 
 from gateway.errors import Refusal, Refused
+from gateway.ports import Answer, Request, Route
 from metrics.advertisers import SLICE_LINES, Advertisers, Format, series_of
 from metrics.exposition import TYPES, Exposition
+from metrics.process import render
 from metrics.registry import METRICS
 from tests.support.metrics import (
     OPENMETRICS,
@@ -232,6 +235,37 @@ def test_a_scraper_gets_the_form_it_asks_for(accept: str, form: Format) -> None:
     headers = {"Accept": accept} if accept else {}
     for path in PATHS:
         assert fetch(fresh(), path, headers=headers).content_type == TYPES[form]
+
+
+def test_of_a_long_header_little_is_looked_at() -> None:
+    """A megabyte of it would hold the loop for a second; what stands first counts."""
+    headers = {"Accept": "application/openmetrics-text," + "a;q=1," * 100_000}
+    began = time.thread_time()
+    assert (
+        fetch(fresh(), "/metrics/advertisers", headers=headers).content_type == TYPES["openmetrics"]
+    )
+    assert time.thread_time() - began < 0.1
+    headers = {"Accept": "a;q=1," * 100_000 + "application/openmetrics-text"}
+    assert fetch(fresh(), "/metrics", headers=headers).content_type == TYPES["text"]
+
+
+def test_the_page_of_a_process_with_many_series_is_written_in_slices() -> None:
+    """Thousands of series at once would hold the loop; the parts are one page all the same."""
+
+    async def handler(request: Request) -> Answer:
+        raise AssertionError(request)
+
+    metrics = fresh()
+    metrics.expect([Route("POST", f"/{n}", handler, "twilio", f"route-{n}") for n in range(20)])
+    forms: list[tuple[Format, Any]] = [("text", text_parser), ("openmetrics", openmetrics_parser)]
+    for form, reader in forms:
+        slices = list(render(metrics.snapshot(), form))
+        assert max(piece.count(b"\n") for piece in slices) <= 150
+        families = list(reader.text_string_to_metric_families(b"".join(slices).decode()))
+        names = [family.name for family in families]
+        assert len(names) == len(set(names))
+        [refusals] = [family for family in families if family.name == "gateway_refusals"]
+        assert len(refusals.samples) == 20 * len(Refusal)
 
 
 @pytest.mark.parametrize(
