@@ -193,7 +193,7 @@ METRICS = (
     Metric(
         "certificate_expiry_timestamp_seconds",
         "gauge",
-        "When the certificate ends that a server of [metrics] certificates_of shows.",
+        "When the certificate of a server of [metrics] certificates_of ends; 0: it was never read.",
         {"server": ()},
         unit="seconds since 1970",
     ),
@@ -397,11 +397,17 @@ METRICS = (
         _ADVERTISER | {"result": _CAMPAIGNS},
     ),
     # --- SIMs and money ---
-    Metric("sims", "gauge", "SIMs, by state.", _ADVERTISER | {"state": SIM_STATES}, unit="SIMs"),
+    Metric(
+        "sims",
+        "gauge",
+        "SIMs, by state; none are controlled in this release.",
+        _ADVERTISER | {"state": SIM_STATES},
+        unit="SIMs",
+    ),
     Metric(
         "billed_yen_total",
         "counter",
-        "Yen charged, by service; without tax.",
+        "Yen charged, by service, without tax; nothing is charged in this release.",
         _ADVERTISER | {"service": SERVICES},
         unit="yen",
     ),

@@ -180,7 +180,9 @@ def test_nothing_is_asked_where_nothing_is_configured(tmp_path: Path) -> None:
 @pytest.mark.process
 @on_a_loop
 async def test_a_daemon_shows_what_it_stands_on(tmp_path: Path) -> None:
-    """Both disks, and the certificate of the server that answers; the other one is left out."""
+    """Both disks, and the certificate of the server that answers; the other one stands at 0, for
+    an alarm to find.
+    """
     nobody = f"127.0.0.1:{free_port()}"
     async with proxy("gw.example.jp") as server:
         daemon = Daemon(tmp_path, metrics_certificates_of=f"{server}, {nobody}")
@@ -197,6 +199,7 @@ async def test_a_daemon_shows_what_it_stands_on(tmp_path: Path) -> None:
                 return all(spaces) and daemon.metric(EXPIRY, server=server) > time.time() + _DAY
 
             await asyncio.to_thread(wait_for, shown, "not all was shown")
-            assert daemon.metric(EXPIRY, server=nobody) == 0
+            page = await asyncio.to_thread(daemon.page)
+            assert f'gateway_{EXPIRY}{{server="{nobody}"}} 0.0\n' in page
         finally:
             daemon.close()

@@ -127,7 +127,7 @@ class Twilio(msgspec.Struct, frozen=True):
     ]
     reconcile_seconds: Annotated[
         int,
-        _whole(0, 86_400, "How often calls are compared with the carrier's list; 0: never.", 3600),
+        _whole(0, 7200, "How often calls are compared with the carrier's list; 0: never.", 3600),
     ]
 
 

@@ -30,10 +30,11 @@ def standing(config: Config, database: Sqlite | Postgres, metrics: Metrics) -> d
         disks["database"] = Disk(database.path.parent)
     metrics.gauge("disk_free_bytes", lambda: _known({n: d.free for n, d in disks.items()}))
     metrics.gauge("disk_size_bytes", lambda: _known({n: d.size for n, d in disks.items()}))
-    ends: dict[str, float] = {}
+    servers = config.metrics.certificates_of or ()
+    ends = dict.fromkeys(map(str, servers), 0.0)
     metrics.gauge("certificate_expiry_timestamp_seconds", lambda: ends)
     chores: dict[str, Chore] = {f"disk-{name}": disk.look for name, disk in disks.items()}
-    for server in config.metrics.certificates_of or ():
+    for server in servers:
         chores[f"certificate-{server}"] = asking(server, ends)
     return chores
 
@@ -41,8 +42,8 @@ def standing(config: Config, database: Sqlite | Postgres, metrics: Metrics) -> d
 class Disk:
     """The space where a folder lies, as it was found last.
 
-    A network folder that hangs holds a thread, and this chore, but not the loop: what was found
-    before is told for half a minute more, then nothing.
+    A network folder that hangs holds a thread, this chore and the process's end, but not the loop:
+    what was found before is told for half a minute more, then nothing.
     """
 
     def __init__(self, folder: Path, steady: Callable[[], float] = time.monotonic) -> None:

@@ -264,6 +264,10 @@ class Daemon:
             if sample.name == f"gateway_{name}" and labels.items() <= sample.labels.items()
         )
 
+    def page(self) -> str:
+        """What the process says of itself."""
+        return self._get("/metrics")
+
     def histogram(self, name: str) -> dict[str, float]:
         """By bound, ``+Inf`` the last: how many values of ``name`` (without prefix) are below."""
         return {
