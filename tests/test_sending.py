@@ -372,7 +372,7 @@ def test_what_cannot_be_settled_at_all_is_let_go() -> None:
 
 @pytest.mark.parametrize(("attempts", "state"), [(1, "waiting"), (5, "unknown")])
 def test_a_handlers_fault_ends_nobody_else(attempts: int, state: str) -> None:
-    """It is logged and tried a few times more; what came of it nobody knows."""
+    """It is logged and tried a few times more; then nobody knows what came of it: it is counted."""
     store = Away()
     store.effects = [_claimed(1, attempts), _claimed(2, attempts)]
 
@@ -383,6 +383,9 @@ def test_a_handlers_fault_ends_nobody_else(attempts: int, state: str) -> None:
 
     log = asyncio.run(_worked(store, handler, lambda: len(store.settled) == 2))
     assert {outcome.state for outcome in store.settled} == {"done", state}
+    counted = [fact for outcome in store.settled for fact in outcome.facts]
+    is_over = state == "unknown"
+    assert counted == [Counted("acme", "put_aside_total", ("effect",))] * is_over
     assert [line["kind"] for line in log.errors] == ["a"]
 
 

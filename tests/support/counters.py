@@ -39,6 +39,7 @@ STORE: Mapping[str, str] = {
             SUM(CASE WHEN kind = 'line.multicast' THEN json_array_length(payload, '$.to')
                 ELSE COALESCE(json_extract(payload, '$.recipients'), 1) END)
         FROM outbox WHERE kind IN ({_MESSAGES}) AND state IN ('done', 'dead', 'unknown')
+            AND last_error <> 'fault'
         GROUP BY 1, 2, 3""",
     "coupons_total": """
         SELECT advertiser, CASE state WHEN 'lost' THEN 'lost' ELSE 'issued' END, COUNT(*)
@@ -100,7 +101,7 @@ STORE: Mapping[str, str] = {
     "mail_messages_total": """
         SELECT advertiser, s.state, COUNT(*) FROM mail_sends s
             JOIN mail_campaigns c ON c.id = s.campaign
-            WHERE s.state IN ('sent', 'failed', 'held') AND s.class <> 'in_doubt' GROUP BY 1, 2
+            WHERE s.state IN ('sent', 'failed') AND s.class <> 'in_doubt' GROUP BY 1, 2
         UNION ALL SELECT advertiser, 'deferred', SUM(attempts - 1) FROM mail_sends s
             JOIN mail_campaigns c ON c.id = s.campaign
             WHERE s.state IN ('sent', 'failed', 'held') GROUP BY 1
@@ -160,6 +161,7 @@ NOT_KEPT: Mapping[str, Mapping[str, str]] = {
         "refused": "who got nothing leaves nothing",
         "put_off": "the next attempt overwrites when it is due",
     },
+    "mail_messages_total": {"held": "a bounce, a person or a policy decides of it later"},
     "line_menus_total": {
         "deleted": "what is gone from the platform is gone from the store",
         "put_off": "the next look overwrites it",

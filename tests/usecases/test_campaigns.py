@@ -9,7 +9,7 @@ from gateway.domain.mail.campaigns import SETTLE_SECONDS, Audience, Campaign, Co
 from gateway.domain.mail.message.content import Content
 from gateway.domain.mail.returns.bounces import Reading
 from gateway.domain.mail.segments import MailSegment
-from gateway.domain.values import EVERYBODY, SECOND
+from gateway.domain.values import EVERYBODY, SECOND, Counted
 from gateway.errors import Refusal, Refused
 from gateway.usecases.mail import campaigns, drafts
 from gateway.usecases.mail import standing as mail_standing
@@ -178,6 +178,20 @@ def test_cancelling_takes_back_what_waits(desk: CampaignDesk) -> None:
     desk.now += (SETTLE_SECONDS + 1) * SECOND
     desk.advance_all()
     assert desk.campaign(campaign).settled_at
+
+
+def test_a_campaign_cancelled_before_it_began_is_counted_at_once(desk: CampaignDesk) -> None:
+    """There is nothing of it to settle; one that began is counted when it settles, once."""
+    told = [Counted("acme", "mail_campaigns_total", ("canceled",))]
+    for campaign, facts in (
+        (desk.ask(campaigns.schedule, desk.create(at=desk.now + HOUR)), told),
+        (desk.begin(), []),
+    ):
+        with desk.transaction() as tx:
+            wish = campaigns.Wish(EVERYBODY, "me", campaign.id, desk.now)
+            after, counted = campaigns.cancel(tx, wish)
+            assert (after.state, list(counted)) == ("canceled", facts)
+            assert campaigns.cancel(tx, wish)[1] == ()
 
 
 def test_a_paused_campaign_goes_on_where_it_was(desk: CampaignDesk) -> None:

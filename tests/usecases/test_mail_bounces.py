@@ -195,6 +195,7 @@ def test_what_bounces_is_counted_as_sent_once(desk: CampaignDesk, doubt: bool) -
     with desk.transaction() as tx:
         assert list(exchange(tx, late)[1]) == []
     assert desk.figures(campaign)["sent"] == 1
+    assert desk.figures(campaign)["tries"] == 1
 
 
 def test_a_share_of_bounces_pauses_a_campaign(sqlite: Engine) -> None:

@@ -171,8 +171,6 @@ def _complete(call: Call, heard: Heard) -> bool:
     legs = heard.legs
     if heard.parent is None or not legs or not heard.legs_ended:
         return False
-    if any(leg.began_at is None for leg in legs):
-        return False  # how long it rang is still to come, from the spool maybe
     return (
         len(legs) >= call.targets
         or heard.dial is not None

@@ -63,7 +63,7 @@ def _gauges(metrics: Metrics, out: Outgoing) -> None:
 def _counting(deps: Deps, metrics: Metrics) -> Chore:
     """How many addresses each advertiser may mail."""
     reader = MailReader(deps.database.dialect)
-    shown: set[str] = set()
+    shown: dict[str, int] = {}
 
     async def chore() -> None:
         month = month_of(deps.clock())
@@ -71,9 +71,10 @@ def _counting(deps: Deps, metrics: Metrics) -> Chore:
         counts: Counter[str] = Counter()
         for (advertiser, _), (now, _) in sizes.items():
             counts[advertiser] += now
-        shown.update(counts)
-        for advertiser in shown:  # whose last list was removed has 0 from then on
-            metrics.advertisers.put(advertiser, counts[advertiser], "mail_recipients")
+        for advertiser in shown.keys() | counts.keys():  # whose last list was removed has 0
+            if shown.get(advertiser) != counts[advertiser]:
+                shown[advertiser] = counts[advertiser]
+                metrics.advertisers.put(advertiser, counts[advertiser], "mail_recipients")
         await asyncio.sleep(_SIZES_SECONDS)
 
     return chore

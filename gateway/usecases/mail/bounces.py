@@ -87,11 +87,14 @@ def _bounced(
     reading, named, draw = report.reading, report.named, report.seed.draw()
     facts: list[Fact] = []
     if send.state in _MAY_HAVE_GONE or send.bounce_class == IN_DOUBT:
-        # It was in doubt whether it went, or its sender has not said yet. What bounces did, and it
-        # does not go once more.
-        arrived = Result(named.campaign, named.recipient, "sent", report.at)
+        # It was in doubt whether it went, or its sender has not said yet, whose word then comes
+        # too late to count. What bounces did go, and it does not go once more.
+        is_under_way = send.state == "attempting"
+        arrived = Result(named.campaign, named.recipient, "sent", report.at, tried=is_under_way)
         if tx.campaigns.sends.settle(EVERYBODY, (arrived,)):
             facts.append(Counted(campaign.advertiser, "mail_messages_total", ("sent",)))
+            if is_under_way:
+                tx.campaigns.figures.add(EVERYBODY, campaign.id, {"tries": 1})
     if not tx.campaigns.bounces.mark(
         EVERYBODY, named.campaign, named.recipient, reading.bounce_class
     ):
