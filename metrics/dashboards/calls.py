@@ -1,7 +1,6 @@
 """Calls as they come: the webhooks, how fast they are answered, and the spool behind them."""
 
 from metrics.dashboards.panels import (
-    COUNT,
     INSTANCE,
     SMALL_IS_GOOD,
     Board,
@@ -29,20 +28,19 @@ _PROMISED = ((0, "green"), (0.5, "yellow"), (2, "red"))
 """2 s is the promise for a forwarded call."""
 
 _NOW = Row(
-    Text("いま", "Now"),
+    Text("現在", "Now"),
     (
         stat(
             Text("進行中の通話", "Calls in progress"),
             Text(
-                "まだ終わっていない通話。どのプロセスも同じ値を示します。",
+                "まだ終わっていない通話の数。どのプロセスでも同じ値です。",
                 "Calls that have not ended; every process tells the same.",
             ),
             stored("calls_in_progress"),
-            COUNT,
         ),
         stat(
             Text("Webhook", "Webhooks"),
-            Text("1秒あたりに答えたWebhookの数。", "Webhooks answered in a second."),
+            Text("1秒あたりに応答したWebhookの数。", "Webhooks answered in a second."),
             rate("webhooks_total", where=HERE),
             "reqps",
             decimals=1,
@@ -50,8 +48,10 @@ _NOW = Row(
         stat(
             Text("エラー率", "Errors"),
             Text(
-                "5xxで答えた割合。1%を超えると警報WebhookErrorsになります。",
-                "Those answered with a 5xx. Above 1 % it is the alarm WebhookErrors.",
+                "5xxで応答した割合（全経路の合計）。警報WebhookErrorsは、プロセスと経路ごとに"
+                "1%を超えると発報します。",
+                "Those answered with a 5xx, of all routes. Where one route of one process is above "
+                "1 % it is the alarm WebhookErrors.",
             ),
             ratio(rate("webhooks_total", where=_ERRORS), rate("webhooks_total", where=HERE)),
             "percentunit",
@@ -61,7 +61,7 @@ _NOW = Row(
         stat(
             Text("応答時間 99%", "Answer time, 99 %"),
             Text(
-                "Webhookの99%がこの時間内に答えられています。転送の約束は2秒です。",
+                "Webhookの99%がこの時間内に応答しています。転送の応答時間の上限は2秒です。",
                 "99 % of webhooks are answered within this. 2 s is the promise for a call.",
             ),
             quantile(0.99, "webhook_seconds", where=HERE),
@@ -72,11 +72,10 @@ _NOW = Row(
         stat(
             Text("拒否", "Refused"),
             Text(
-                "表示期間に、相手の誤りとして拒否した要求の数。",
+                "表示期間に、送信元の誤りとして拒否したリクエストの数。",
                 "Requests refused as the caller's fault in the range shown.",
             ),
             total("refusals_total", where=HERE),
-            COUNT,
         ),
         stat(
             Text("退避したイベント", "Spooled"),
@@ -87,27 +86,26 @@ _NOW = Row(
                 "Where there are any, see “Platform health”.",
             ),
             total("spool_events_total", where=HERE),
-            COUNT,
             steps=SMALL_IS_GOOD,
         ),
         stat(
-            Text("待機中のスプール", "Spool waiting"),
+            Text("スプールの滞留量", "Spool waiting"),
             Text(
-                "データベースを待っているスプールの量。戻ると自動で空になります。",
+                "スプールで書き込みを待つイベントの量。データベースが復旧すると自動で空になります。",
                 "What of the spool waits for the store. It empties by itself.",
             ),
             f"sum({series('spool_bytes', HERE)})",
             "bytes",
+            decimals=1,
             steps=SMALL_IS_GOOD,
         ),
         stat(
             Text("処理不能", "Dead records"),
             Text(
-                "5回失敗し、人を待っているイベント。警報SpoolDeadの手順に従ってください。",
+                "5回失敗し、手動対応待ちのイベント。警報SpoolDeadの手順に従ってください。",
                 "Events that failed five times and wait for a person: see the alarm SpoolDead.",
             ),
             f"sum({series('spool_dead_records', HERE)})",
-            COUNT,
             steps=SMALL_IS_GOOD,
         ),
     ),
@@ -119,7 +117,7 @@ _CALLS = Row(
         lines(
             Text("進行中の通話", "Calls in progress"),
             Text(
-                "まだ終わっていない通話の数。下がらない場合は終話の通知が届いていません。",
+                "まだ終わっていない通話の数。減らないときは終話の通知が届いていません。",
                 "Calls that have not ended. Where it never falls, their ends are not told to us.",
             ),
             Query(stored("calls_in_progress"), Text("進行中", "in progress")),
@@ -128,7 +126,7 @@ _CALLS = Row(
         lines(
             Text("確定した通話（毎分）", "Calls settled a minute"),
             Text(
-                "すべての広告主の、毎分の結果。失敗が目立つときはキャリアの状態を確かめてください。",
+                "すべての広告主の、毎分の結果。失敗が目立つときはキャリアの状態を確認してください。",
                 "Of all advertisers, by result. Where failures stand out, look at the carrier.",
             ),
             Query(f"{rate_of_all('calls_total', 'result')} * 60", "{{result}}"),
@@ -136,10 +134,10 @@ _CALLS = Row(
             step="1m",
         ),
         lines(
-            Text("通話の注記（毎分）", "Notes of calls a minute"),
+            Text("通話の特記事項（毎分）", "Notes of calls a minute"),
             Text(
-                "通常と異なること。未知の通話が多いときは、音声Webhookが届いていません。"
-                "時間切れの確定が多いときは、終話の通知が失われています。",
+                "通常と異なる通話。未知の通話が多いときは、音声Webhookが届いていません。"
+                "時間切れで確定が多いときは、終話の通知が失われています。",
                 "Unusual things. Many unknown calls: their voice webhooks do not reach us. Many "
                 "swept ones: their ends are lost on the way.",
             ),
@@ -154,14 +152,14 @@ _WEBHOOKS = Row(
     (
         lines(
             Text("経路別", "By route"),
-            Text("1秒あたりのWebhook。", "Webhooks a second."),
+            Text("1秒あたりのWebhookの数。", "Webhooks a second."),
             Query(rate("webhooks_total", "provider, route", HERE), "{{provider}} {{route}}"),
             unit="reqps",
         ),
         lines(
-            Text("状態コード別", "By status"),
+            Text("ステータスコード別", "By status"),
             Text(
-                "403は署名の誤り、503はデータベースとスプールの両方が拒否したことを表します。",
+                "403は署名の誤り、503はデータベースにもスプールにも保存できなかったことを表します。",
                 "403: wrong signatures. 503: store and spool both refused.",
             ),
             Query(rate("webhooks_total", "status", HERE), "{{status}}"),
@@ -170,7 +168,7 @@ _WEBHOOKS = Row(
         lines(
             Text("応答時間", "Answer time"),
             Text(
-                "受信から応答まで。点線は0.5秒と、転送の約束の2秒です。",
+                "受信から応答まで。点線は0.5秒と、転送の上限の2秒です。",
                 "From receipt to answer. The dashed lines are 0.5 s, and 2 s: the promise.",
             ),
             Query(quantile(0.5, "webhook_seconds", where=HERE), "50 %"),
@@ -182,7 +180,7 @@ _WEBHOOKS = Row(
         lines(
             Text("経路別の応答時間 99%", "Answer time by route, 99 %"),
             Text(
-                "一つの経路だけ遅いときはその処理を、すべて遅いときはデータベースを疑います。",
+                "1つの経路だけ遅いときはその処理を、すべて遅いときはデータベースを疑ってください。",
                 "One slow route: what it does. All of them: the store.",
             ),
             Query(
@@ -201,7 +199,7 @@ _REFUSALS = Row(
         ranking(
             Text("拒否の理由", "Reasons of refusals"),
             Text(
-                "表示期間に多い15の理由。signature_wrongはpublic_urlかトークンの違いです: "
+                "表示期間に多い理由の上位15件。signature_wrongはpublic_urlかトークンの不一致です。"
                 "警報SignaturesRefusedの手順を見てください。",
                 "The fifteen most frequent in the range shown. signature_wrong: public_url or a "
                 "token differs, see the alarm SignaturesRefused.",
@@ -210,7 +208,6 @@ _REFUSALS = Row(
                 top(15, total("refusals_total", "provider, reason", HERE)),
                 "{{provider}} {{reason}}",
             ),
-            COUNT,
             width=12,
             height=10,
         ),
@@ -232,7 +229,7 @@ _SPOOL = Row(
         lines(
             Text("退避したイベント（毎分）", "Events spooled a minute"),
             Text(
-                "理由別。意味は運用手引きのCallsDegradedにあります。",
+                "理由別。それぞれの意味は運用手引きのCallsDegradedにあります。",
                 "By the trouble that sent them there: see CallsDegraded in docs/operate.md.",
             ),
             Query(f"{rate('spool_events_total', 'reason', HERE)} * 60", "{{reason}}"),
@@ -241,8 +238,10 @@ _SPOOL = Row(
         lines(
             Text("スプールの量", "Size of the spool"),
             Text(
-                "待っている量と、確保した領域。80%で警報SpoolNearlyFullになります。",
-                "What waits, and the space reserved. At 80 % it is the alarm SpoolNearlyFull.",
+                "書き込みを待つ量と、確保した領域の合計。"
+                "プロセスごとに80%を超えると警報SpoolNearlyFullになります。",
+                "What waits, and the space reserved in all. Where one process is above 80 % of its "
+                "own, it is the alarm SpoolNearlyFull.",
             ),
             Query(series("spool_bytes", HERE), "{{instance}}"),
             Query(f"sum({series('spool_capacity_bytes', HERE)})", Text("確保した領域", "reserved")),
@@ -252,7 +251,7 @@ _SPOOL = Row(
         lines(
             Text("最も古いイベント", "Oldest event"),
             Text(
-                "スプールで最も長く待つイベントの経過時間。空なら0です。",
+                "スプールで最も長く待っているイベントの待ち時間。空なら0です。",
                 "How long the oldest event in the spool has waited; 0 where it is empty.",
             ),
             Query(series("spool_oldest_seconds", HERE), "{{instance}}"),
@@ -262,7 +261,7 @@ _SPOOL = Row(
         lines(
             Text("再投入（毎分）", "Replayed a minute"),
             Text(
-                "スプールからデータベースに入ったイベント。復旧の後に増え、空になると止まります。",
+                "スプールからデータベースに書き込んだイベント。復旧後に増え、空になると止まります。",
                 "Events of the spool that reach the store. They rise once it is back.",
             ),
             Query(f"{rate('spool_replayed_total', 'instance', HERE)} * 60", "{{instance}}"),

@@ -91,7 +91,8 @@ def _variable(variable: Variable, language: Language) -> build.QueryVariable:
 def _panel(panel: Panel, language: Language) -> AnyPanel:
     made = _KINDS[panel.kind](panel)
     made.title(panel.title[language]).description(panel.about[language]).datasource(_SOURCE)
-    made.span(panel.width).height(panel.height).unit(panel.unit).no_value(_NOTHING)
+    made.unit(_said(panel.unit, language)).no_value(_NOTHING)
+    made.span(panel.width).height(panel.height)
     if panel.decimals is not None:
         made.decimals(panel.decimals)
     if panel.highest is not None:
@@ -185,7 +186,7 @@ _KINDS: dict[Kind, Callable[[Panel], AnyPanel]] = {
 
 
 def _target(panel: Panel, query: Query, language: Language) -> prometheus.Dataquery:
-    legend = query.legend if isinstance(query.legend, str) else query.legend[language]
+    legend = _said(query.legend, language)
     made = prometheus.Dataquery().expr(query.expr).datasource(_SOURCE)
     if panel.kind in ("lines", "bars"):
         made.range().legend_format(legend)
@@ -217,6 +218,11 @@ def _looks(
             properties.append(model.DynamicConfigValue("displayName", found.ja))
         if properties:
             yield value, properties
+
+
+def _said(what: str | Text, language: Language) -> str:
+    """In this language, where it is not the same in all."""
+    return what if isinstance(what, str) else what[language]
 
 
 def _thresholds(steps: Steps) -> build.ThresholdsConfig:

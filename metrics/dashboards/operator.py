@@ -1,9 +1,8 @@
 """All advertisers together: what an operator looks at first."""
 
 from metrics.dashboards.panels import (
-    COUNT,
+    DURATION,
     SMALL_IS_GOOD,
-    YEN,
     Board,
     Query,
     Row,
@@ -30,17 +29,16 @@ _SUMMARY = Row(
         stat(
             Text("通話", "Calls"),
             Text(
-                "表示期間に確定した通話の数。終話後、すべての区間が終わったときに一度だけ数えます。",
+                "表示期間に確定した通話の数。転送先を含むすべての通話区間が終わった後に1回だけ数えます。",
                 "Calls settled in the range shown. Each counts once, after its legs have ended.",
             ),
             total_of_all("calls_total"),
-            COUNT,
         ),
         stat(
             Text("応答率", "Answer share"),
             Text(
-                "確定した通話のうち応答した割合。下がったときは、下の広告主別の画面で"
-                "転送先の営業時間と話中を確かめてください。",
+                "確定した通話のうち応答した割合。下がったときは「広告主別」で"
+                "転送先の営業時間と話中を確認してください。",
                 "Of the calls settled, those that were answered. Where it falls, look at the "
                 "advertiser's dashboard: hours of the targets, busy lines.",
             ),
@@ -52,10 +50,12 @@ _SUMMARY = Row(
         ),
         stat(
             Text("通話時間", "Talk time"),
-            Text("確定した通話の通話時間の合計。", "Time that settled calls talked, in all."),
+            Text(
+                "確定した通話の通話時間の合計（日 時:分:秒）。",
+                "Time that settled calls talked, in all: days, h:m:s.",
+            ),
             total_of_all("call_talk_seconds_total"),
-            "s",
-            decimals=1,
+            DURATION,
         ),
         stat(
             Text("成果", "Accepted calls"),
@@ -65,16 +65,14 @@ _SUMMARY = Row(
                 "people are not counted.",
             ),
             total_of_all("call_outcomes_total", where='outcome="accepted"'),
-            COUNT,
         ),
         stat(
             Text("LINE送信", "LINE sent"),
             Text(
-                "LINEの友だちに送ったメッセージの数。宛先ごとに一つと数えます。",
+                "LINEの友だちに送ったメッセージの数。宛先ごとに1通と数えます。",
                 "Messages sent to LINE friends, one for each recipient.",
             ),
             total_of_all("line_messages_total", where='result="sent"'),
-            COUNT,
         ),
         stat(
             Text("メール送信", "Mails sent"),
@@ -83,13 +81,14 @@ _SUMMARY = Row(
                 "Mails that a relay took.",
             ),
             total_of_all("mail_messages_total", where='result="sent"'),
-            COUNT,
         ),
         stat(
-            Text("課金額", "Charges"),
-            Text("課金した金額の合計。税抜き。", "Yen charged, without tax."),
+            Text("課金額（円）", "Charges (yen)"),
+            Text(
+                "課金した金額の合計。税抜き。このバージョンではまだ計上されません（常に0）。",
+                "Charged, without tax. Not counted in this release yet: always 0.",
+            ),
             total_of_all("billed_yen_total"),
-            YEN,
         ),
         stat(
             Text("発報中の警報", "Firing alarms"),
@@ -100,7 +99,6 @@ _SUMMARY = Row(
                 "of that name in docs/operate.md.",
             ),
             'count(ALERTS{alertstate="firing"}) or on () vector(0)',
-            COUNT,
             steps=SMALL_IS_GOOD,
         ),
     ),
@@ -112,8 +110,8 @@ _CALLS = Row(
         bars(
             Text("通話の結果", "Calls by result"),
             Text(
-                "確定した通話を結果別に積み上げたもの。失敗が増えたら「通話ライブ」を、"
-                "話中と途中放棄が増えたら広告主の受電体制を確かめてください。",
+                "確定した通話の結果別の件数。失敗が増えたら「通話ライブ」を、"
+                "話中と途中放棄が増えたら広告主の受電体制を確認してください。",
                 "Calls settled, by result. Where failures rise, look at "
                 "“Calls live”; where busy and abandoned rise, at how advertisers answer.",
             ),
@@ -124,7 +122,7 @@ _CALLS = Row(
         bars(
             Text("成果の判定", "Outcomes"),
             Text(
-                "確定したときの判定。判定待ちは、人が後から決めます。",
+                "通話が確定したときの判定。判定待ちは、後から担当者が判定します。",
                 "What was judged of calls when they were settled; pending ones are for people.",
             ),
             Query(each_of_all("call_outcomes_total", "outcome"), "{{outcome}}"),
@@ -141,7 +139,7 @@ _MESSAGES = Row(
             Text("LINEメッセージの結果", "LINE messages by result"),
             Text(
                 "宛先ごとの結果。拒否・期限切れ・上限超過は自動では再送されません。"
-                "`gateway outbox list` に理由があります。",
+                "理由は`gateway outbox list`で確認できます。",
                 "What became of messages, one for each recipient. Refused, expired and over_quota "
                 "ones are not sent again by themselves: `gateway outbox list` has the reasons.",
             ),
@@ -151,7 +149,7 @@ _MESSAGES = Row(
         bars(
             Text("メールの結果", "Mails by result"),
             Text(
-                "送信の試みの結果。詳しくは「メール配信」を見てください。",
+                "送信を試みた結果。詳しくは「メール配信」を見てください。",
                 "What came of attempts to send. “Mail delivery” tells more.",
             ),
             Query(each_of_all("mail_messages_total", "result"), "{{result}}"),
@@ -164,28 +162,31 @@ _MONEY = Row(
     Text("課金と契約", "Charges and contracts"),
     (
         bars(
-            Text("サービス別の課金額", "Charges by service"),
-            Text("税抜き。", "Yen charged, without tax."),
+            Text("サービス別の課金額（円）", "Charges by service (yen)"),
+            Text(
+                "税抜き。このバージョンではまだ計上されません（常に0）。",
+                "Without tax. Not counted in this release yet: always 0.",
+            ),
             Query(each_of_all("billed_yen_total", "service"), "{{service}}"),
-            unit=YEN,
             step=_STEP,
         ),
         ranking(
             Text("SIMの状態", "SIMs by state"),
-            Text("いまのSIMの枚数を状態別に。", "SIMs as they are now, by state."),
+            Text(
+                "現在のSIMの枚数（状態別）。このバージョンではまだ計上されません（常に0）。",
+                "SIMs as they are now. Not counted in this release yet: always 0.",
+            ),
             Query(f"sort_desc({stored_of_all('sims', 'state')})", "{{state}}"),
-            COUNT,
         ),
         ranking(
-            Text("作れなかったもの", "Put aside"),
+            Text("処理できなかったもの", "Put aside"),
             Text(
-                "期日が来たのにゲートウェイの不具合で作れず、やり直されないものの数。"
+                "期日が来たのにゲートウェイの不具合で処理できず、再試行されないものの件数。"
                 "0でなければ警報PutAsideの手順に従ってください。",
                 "What was due and could not be made, for a fault of the gateway; it is not tried "
                 "again. Where there is any, see the alarm PutAside.",
             ),
             Query(f"sort_desc({total_of_all('put_aside_total', 'what')})", "{{what}}"),
-            COUNT,
         ),
     ),
 )
@@ -201,11 +202,10 @@ _LEADERS = Row(
         ranking(
             Text("通話", "Calls"),
             Text(
-                "表示期間の通話が多い広告主。名前を押すとその広告主の画面を開きます。",
+                "表示期間の通話が多い広告主。クリックするとその広告主のダッシュボードを開きます。",
                 "Most calls in the range shown. A click opens the advertiser's dashboard.",
             ),
             _ten("calls"),
-            COUNT,
             height=10,
             leads_to="advertiser",
         ),
@@ -213,7 +213,6 @@ _LEADERS = Row(
             Text("LINE送信", "LINE sent"),
             Text("送信したLINEメッセージが多い広告主。", "Most messages sent to LINE friends."),
             _ten("line_sent"),
-            COUNT,
             height=10,
             leads_to="advertiser",
         ),
@@ -221,15 +220,16 @@ _LEADERS = Row(
             Text("メール送信", "Mails sent"),
             Text("送信したメールが多い広告主。", "Most mails sent."),
             _ten("mail_sent"),
-            COUNT,
             height=10,
             leads_to="advertiser",
         ),
         ranking(
-            Text("課金額", "Charges"),
-            Text("課金額が多い広告主。税抜き。", "Most yen charged, without tax."),
+            Text("課金額（円）", "Charges (yen)"),
+            Text(
+                "課金額が多い広告主。税抜き。このバージョンではまだ計上されません（常に0）。",
+                "Most charged, without tax. Not counted in this release yet: always 0.",
+            ),
             _ten("billed_yen"),
-            YEN,
             height=10,
             leads_to="advertiser",
         ),
@@ -242,33 +242,31 @@ _ALARMS = Row(
         table(
             Text("発報中の警報", "Firing alarms"),
             Text(
-                "警報の名前は運用手引き（docs/operate.md）の節の名前です。"
-                "値だけの一行0は、発報が無いことを表します。",
+                "対応手順は運用手引き（docs/operate.md）の、警報と同じ名前の節にあります。"
+                "警報名のない件数0の行は、発報中の警報がないことを表します。",
                 "An alarm's name is that of its section in docs/operate.md. One row with a bare 0 "
                 "says that none fires.",
             ),
             'count by (alertname, severity) (ALERTS{alertstate="firing"}) or on () vector(0)',
             {
                 "alertname": Text("警報", "Alarm"),
-                "severity": Text("重さ", "Severity"),
+                "severity": Text("重大度", "Severity"),
                 "Value": Text("件数", "Count"),
             },
             width=18,
         ),
         stat(
             Text("広告主", "Advertisers"),
-            Text("値を持つ広告主の数。", "Advertisers whose figures are kept."),
+            Text("集計対象の広告主の数。", "Advertisers whose figures are kept."),
             stored("advertisers"),
-            COUNT,
         ),
         stat(
             Text("配信可能な宛先", "Addresses"),
             Text(
-                "配信してよいメールアドレスの数。契約ごとに一つと数えます。",
+                "配信してよいメールアドレスの数。契約ごとに1件と数えます。",
                 "Addresses that may be mailed, each once under a contract.",
             ),
             stored_of_all("mail_recipients"),
-            COUNT,
         ),
     ),
 )
@@ -277,9 +275,11 @@ BOARD = Board(
     name="operator",
     title=Text("Tsunagi 全体概要", "Tsunagi: operator's overview"),
     about=Text(
-        "すべての広告主の通話・LINE・メール・課金と、発報中の警報。値は5分ごとに集計されます。",
-        "Calls, LINE, mail and charges of all advertisers, added up every five minutes, and the "
-        "alarms that fire.",
+        "すべての広告主の通話・LINE・メール・課金と、発報中の警報。数値は5分ごとに集計するため、"
+        "数分遅れます。棒グラフは終わった時間帯だけを表示し、現在の時間帯は含みません。",
+        "Calls, LINE, mail and charges of all advertisers, and the alarms that fire. Figures are "
+        "added up every five minutes, so they are some minutes behind. Bars end at the last "
+        "full step.",
     ),
     span="6h",
     refresh="5m",

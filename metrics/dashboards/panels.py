@@ -17,8 +17,12 @@ SMALL_IS_GOOD: Steps = ((0, "green"), (0.5, "red"))
 UP: Steps = ((0, "red"), (1, "green"))
 YES_OR_NO = {"1": Text("正常", "yes"), "0": Text("異常", "no")}
 COUNT = "locale"
-"""The unit of whole numbers that are written out."""
-YEN = "currencyJPY"
+"""Whole numbers written out, as 12,345. Grafana makes 12 K of them elsewhere, of yen, too."""
+DURATION = "dthms"
+"""Seconds as days and h:m:s. Grafana makes 2 min of 90 to 149 s elsewhere."""
+HOURS = Text("suffix:時間", "suffix:hours")
+DAYS = Text("suffix:日", "suffix:days")
+"""Grafana's own days become weeks from the seventh on."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -37,7 +41,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     about: Text
     """What it shows, and what to do about it."""
     queries: tuple[Query, ...]
-    unit: str = "short"
+    unit: str | Text
     """One of Grafana's ids of units."""
     width: int
     """Of 24 columns."""
@@ -94,7 +98,7 @@ def stat(
     title: Text,
     about: Text,
     expr: str,
-    unit: str = "short",
+    unit: str | Text = COUNT,
     *,
     decimals: int = 0,
     steps: Steps = (),
@@ -119,7 +123,7 @@ def lines(
     title: Text,
     about: Text,
     *queries: Query,
-    unit: str = "short",
+    unit: str | Text = "short",
     width: int = 12,
     height: int = 8,
     steps: Steps = (),
@@ -145,7 +149,7 @@ def bars(
     title: Text,
     about: Text,
     *queries: Query,
-    unit: str = "short",
+    unit: str = COUNT,
     width: int = 12,
     height: int = 8,
     step: str,
@@ -168,8 +172,9 @@ def ranking(
     title: Text,
     about: Text,
     query: Query,
-    unit: str = "short",
+    unit: str = COUNT,
     *,
+    decimals: int = 0,
     width: int = 6,
     height: int = 8,
     leads_to: str = "",
@@ -183,7 +188,7 @@ def ranking(
         unit=unit,
         width=width,
         height=height,
-        decimals=0,
+        decimals=decimals,
         leads_to=leads_to,
     )
 
@@ -193,7 +198,7 @@ def table(
     about: Text,
     expr: str,
     columns: dict[str, Text],
-    unit: str = "short",
+    unit: str = COUNT,
     *,
     width: int = 12,
     height: int = 8,

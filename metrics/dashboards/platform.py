@@ -1,7 +1,9 @@
 """Health of what everything stands on: processes, store, disk, certificate."""
 
 from metrics.dashboards.panels import (
-    COUNT,
+    DAYS,
+    DURATION,
+    HOURS,
     INSTANCE,
     SMALL_IS_GOOD,
     UP,
@@ -18,16 +20,17 @@ from metrics.dashboards.query import quantile, rate, series, stored, total
 from metrics.dashboards.text import Text
 
 _FREE = f"{series('disk_free_bytes', HERE)} / {series('disk_size_bytes', HERE)}"
-_LEFT = f"{series('certificate_expiry_timestamp_seconds')} - time()"
+_LEFT = f"(({series('certificate_expiry_timestamp_seconds')} > 0) - time()) / 86400"
+"""In days; not of servers whose certificate was never read: they stand at 0."""
 _DIFFERENCE = stored("reconciliation_difference", "what")
 
 _NOW = Row(
-    Text("いま", "Now"),
+    Text("現在", "Now"),
     (
         stat(
-            Text("収集", "Scrapes"),
+            Text("メトリクス収集", "Scrapes"),
             Text(
-                "Prometheusがすべてのプロセスから値を集められているか。"
+                "Prometheusがすべてのプロセスからメトリクスを収集できているか。"
                 "異常なら警報NotReadyの手順に従ってください。",
                 "Whether Prometheus gets the figures of every process. If not, see NotReady.",
             ),
@@ -38,7 +41,7 @@ _NOW = Row(
         stat(
             Text("通話の受付", "Takes calls"),
             Text(
-                "すべてのプロセスが通話を受け付けているか。停止の途中は異常になります。",
+                "すべてのプロセスが通話を受け付けているか。停止処理中は「異常」になります。",
                 "Whether every process takes calls; not so while one drains.",
             ),
             f"min({series('ready', HERE)})",
@@ -58,7 +61,7 @@ _NOW = Row(
         stat(
             Text("ディスクの空き", "Disk free"),
             Text(
-                "最も少ない場所の空きの割合。20%を下回ると警報DiskLowになります。",
+                "空きの割合が最も小さいフォルダーの値。20%を下回ると警報DiskLowになります。",
                 "The smallest share that is left. Below 20 % it is the alarm DiskLow.",
             ),
             f"min({_FREE})",
@@ -66,49 +69,49 @@ _NOW = Row(
             steps=((0, "red"), (0.05, "yellow"), (0.2, "green")),
         ),
         stat(
-            Text("証明書の残り", "Certificate"),
+            Text("証明書の残り日数", "Certificate"),
             Text(
-                "最も早く切れる証明書の残り。14日を切ると警報CertificateExpiresです。",
-                "Until the first certificate ends. Below 14 days: the alarm CertificateExpires.",
+                "最も早く期限が切れる証明書の残り日数。14日を切ると警報CertificateExpiresです。"
+                "まだ一度も読み取れていない証明書は含みません（警報CertificateUnread）。",
+                "Until the first certificate ends. Below 14 days: the alarm CertificateExpires. "
+                "Those that were never read are left out: the alarm CertificateUnread.",
             ),
             f"min({_LEFT})",
-            "s",
-            steps=((0, "red"), (3 * 86_400, "yellow"), (14 * 86_400, "green")),
+            DAYS,
+            decimals=1,
+            steps=((0, "red"), (3, "yellow"), (14, "green")),
         ),
         stat(
             Text("照合の差異", "Differences"),
             Text(
-                "昨日と今日の通話で、キャリアの一覧と合わないもの。"
+                "昨日と今日の通話のうち、キャリアの通話一覧と一致しない件数。"
                 "警報ReconciliationDifferenceの手順に従ってください。",
                 "Calls of yesterday and today that the carrier's own list tells otherwise: see the "
                 "alarm ReconciliationDifference.",
             ),
             f"sum({_DIFFERENCE})",
-            COUNT,
             steps=SMALL_IS_GOOD,
         ),
         stat(
             Text("集計の不具合", "Faults of counting"),
             Text(
-                "表示期間に値を数えるか読むのに失敗した回数。ゲートウェイの不具合です: "
+                "表示期間に、メトリクスの計上または読み取りに失敗した回数。ゲートウェイの不具合です。"
                 "警報ObserverFaultsの手順に従ってください。",
                 "Times that counting or reading a figure failed: a fault of the gateway, see the "
                 "alarm ObserverFaults.",
             ),
             total("observer_faults_total", where=HERE),
-            COUNT,
             steps=SMALL_IS_GOOD,
         ),
         stat(
-            Text("省かれた広告主", "Left out"),
+            Text("除外された広告主", "Left out"),
             Text(
-                "表示期間に収集から省かれた広告主の延べ数。0でなければ"
+                "表示期間に、上限を超えてメトリクスから除外された広告主の延べ数。0でなければ"
                 "[metrics] max_advertisersを上げてください（警報AdvertisersLeftOut）。",
                 "Advertisers that scrapes left out, each scrape anew. Where there are any, raise "
                 "[metrics] max_advertisers: see the alarm AdvertisersLeftOut.",
             ),
             total("advertisers_left_out_total", where=HERE),
-            COUNT,
             steps=SMALL_IS_GOOD,
         ),
     ),
@@ -118,9 +121,9 @@ _STORE = Row(
     Text("データベース", "Store"),
     (
         lines(
-            Text("コミットの時間", "Commit time"),
+            Text("コミット時間", "Commit time"),
             Text(
-                "一つのトランザクションの始めからディスクへの確定まで。長いときはディスクが遅いか、"
+                "1トランザクションの開始からディスクへのコミットまで。長いときはディスクが遅いか、"
                 "ロックを待っています。",
                 "Of one transaction, to its commit on disk. Long ones: a slow disk, or locks.",
             ),
@@ -131,9 +134,9 @@ _STORE = Row(
             width=8,
         ),
         lines(
-            Text("一括の大きさ", "Batch size"),
+            Text("バッチサイズ", "Batch size"),
             Text(
-                "一つのトランザクションが運んだ単位。256に近いと一つのコアの限界です。",
+                "1トランザクションで書き込んだ件数。256に近いときは1コアの処理能力の限界です。",
                 "Units that one transaction carried. Near 256 a core has more than it can do.",
             ),
             Query(quantile(0.5, "store_batch_size", where=HERE), "50 %"),
@@ -141,18 +144,18 @@ _STORE = Row(
             width=8,
         ),
         lines(
-            Text("書込み待ち", "Queue"),
+            Text("書き込み待ち", "Queue"),
             Text(
-                "書き込みを待つ単位。2,000でWebhookはスプールに退避されます。",
+                "書き込み待ちの件数。2,000でWebhookはスプールに退避されます。",
                 "Units waiting for the writer. At 2,000 webhooks go to the spool.",
             ),
             Query(series("store_queue_units", HERE), "{{instance}}"),
             width=8,
         ),
         lines(
-            Text("最も古い書込み待ち", "Oldest in the queue"),
+            Text("最長の書き込み待ち時間", "Oldest in the queue"),
             Text(
-                "点線の0.5秒を超え続けると警報StoreQueueOld、1秒で新しいWebhookは退避されます。",
+                "点線の0.5秒を超え続けると警報StoreQueueOldになり、1秒で新しいWebhookは退避されます。",
                 "Above the dashed line, 0.5 s, it is the alarm StoreQueueOld; at 1 s new webhooks "
                 "go to the spool.",
             ),
@@ -162,7 +165,7 @@ _STORE = Row(
             steps=((0, "green"), (0.5, "red")),
         ),
         lines(
-            Text("最後のコミットからの時間", "Since the last commit"),
+            Text("最後のコミットからの経過時間", "Since the last commit"),
             Text(
                 "通話があるのに伸び続けるときは、書き込めていません。",
                 "Where it keeps growing while there are calls, nothing is written.",
@@ -175,9 +178,9 @@ _STORE = Row(
             width=8,
         ),
         lines(
-            Text("経路キャッシュの古さ", "Age of the route cache"),
+            Text("経路キャッシュの経過時間", "Age of the route cache"),
             Text(
-                "データベースが落ちたとき、この時点の設定で転送されます。",
+                "データベースの停止中は、この時間だけ前の設定で転送されます。",
                 "Should the store fail, calls are forwarded by the settings of then.",
             ),
             Query(series("route_cache_age_seconds", HERE), "{{instance}}"),
@@ -188,21 +191,22 @@ _STORE = Row(
 )
 
 _EFFECTS = Row(
-    Text("送信箱とスプール", "Outbox and spool"),
+    Text("アウトボックスとスプール", "Outbox and spool"),
     (
         lines(
-            Text("送信箱の待ち", "Outbox waiting"),
+            Text("アウトボックスの送信待ち", "Outbox waiting"),
             Text(
-                "種類別に、届けるのを待つもの。空なら0の線だけが見えます。",
+                "送信待ちの件数（種類別）。空なら0の線だけを表示します。",
                 "What waits to be delivered, by kind. Where nothing does, a line at 0.",
             ),
             Query(f"{stored('outbox_pending', 'kind')} or on () vector(0)", "{{kind}}"),
             width=8,
         ),
         lines(
-            Text("送信箱で最も古いもの", "Oldest in the outbox"),
+            Text("アウトボックスの最大遅延", "Oldest in the outbox"),
             Text(
-                "期限からの経過。line.replyは20秒で警報LineRepliesLate、ほかはOutboxOld。",
+                "送信予定時刻からの最大の遅れ（種類別）。line.replyは20秒を超えると警報LineRepliesLate、"
+                "ほかは警報OutboxOldを見てください。",
                 "Time since the oldest was due. For line.reply 20 s is the alarm LineRepliesLate; "
                 "for others see OutboxOld.",
             ),
@@ -214,7 +218,7 @@ _EFFECTS = Row(
             Text("スプールの使用率", "Spool used"),
             Text(
                 "確保した領域のうち、データベースを待つイベントが占める割合。"
-                "領域を確保できなかったときは値がありません。",
+                "領域を確保できなかったときは表示されません。",
                 "Of the space reserved, what waits for the store. No value where no space could "
                 "be reserved.",
             ),
@@ -236,7 +240,7 @@ _GROUND = Row(
         lines(
             Text("ディスクの空き", "Disk free"),
             Text(
-                "場所とプロセスごと。databaseはSQLiteのときだけあります。",
+                "プロセスとフォルダー別。databaseはSQLiteのときだけ表示します。",
                 "By folder and process; database: with SQLite only.",
             ),
             Query(series("disk_free_bytes", HERE), "{{instance}} {{folder}}"),
@@ -244,23 +248,21 @@ _GROUND = Row(
             width=8,
         ),
         lines(
-            Text("証明書の残り", "Until certificates end"),
+            Text("証明書の残り日数", "Until certificates end"),
             Text(
-                "[metrics] certificates_ofのサーバーごと。更新されれば線が上がります。",
+                "[metrics] certificates_ofのサーバー別。証明書を更新すると線が上がります。",
                 "By server of [metrics] certificates_of. A renewal lifts the line.",
             ),
-            Query(
-                "min by (server) (" + _LEFT + ")",
-                "{{server}}",
-            ),
-            unit="s",
+            Query(f"min by (server) ({_LEFT})", "{{server}}"),
+            unit=DAYS,
             width=8,
-            steps=((0, "red"), (14 * 86_400, "green")),
+            steps=((0, "red"), (14, "green")),
         ),
         lines(
             Text("照合の差異", "Differences of reconciliation"),
             Text(
-                "当方に無い通話はWebhookが届かなかったもの: 警報ReconciliationDifference。",
+                "「当方に記録なし」はWebhookが届かなかった通話です。"
+                "警報ReconciliationDifferenceの手順に従ってください。",
                 "missing_here: their webhooks did not reach us, see ReconciliationDifference.",
             ),
             Query(_DIFFERENCE, "{{what}}"),
@@ -275,7 +277,7 @@ _PROCESSES = Row(
         lines(
             Text("CPU", "CPU"),
             Text(
-                "1が一つのコアです。1に近いときは、PostgreSQLでプロセスを増やします。",
+                "1が1コアです。1に近いときは、PostgreSQLを使いプロセスを増やしてください。",
                 "1 is one core. Near 1 let several processes share the work, on PostgreSQL.",
             ),
             Query(rate("process_cpu_seconds_total", "instance", HERE), "{{instance}}"),
@@ -284,16 +286,16 @@ _PROCESSES = Row(
         lines(
             Text("メモリ", "Memory"),
             Text(
-                "実際に使っている量と、予約した量。増え続けるときは報告してください。",
+                "実使用量と仮想メモリの量。実使用量が増え続けるときは開発元に報告してください。",
                 "Held, and asked for. Where what is held keeps growing, report it.",
             ),
             Query(
                 series("process_resident_memory_bytes", HERE),
-                Text("{{instance}} 使用", "{{instance}} held"),
+                Text("{{instance}} 実使用", "{{instance}} held"),
             ),
             Query(
                 series("process_virtual_memory_bytes", HERE),
-                Text("{{instance}} 予約", "{{instance}} asked for"),
+                Text("{{instance}} 仮想", "{{instance}} asked for"),
             ),
             unit="bytes",
             width=8,
@@ -301,9 +303,10 @@ _PROCESSES = Row(
         lines(
             Text("イベントループの遅れ", "Loop lag"),
             Text(
-                "タイマーの遅れ。99%が点線の50ミリ秒を超え続けると警報LoopLateになります。",
-                "How late timers wake. Where 99 % stays above the dashed line, 50 ms, it is the "
-                "alarm LoopLate.",
+                "タイマーの遅れ。プロセスごとの99%値が点線の50ミリ秒を超え続けると"
+                "警報LoopLateになります。",
+                "How late timers wake. Where 99 % of one process stays above the dashed line, "
+                "50 ms, it is the alarm LoopLate.",
             ),
             Query(quantile(0.5, "loop_lag_seconds", where=HERE), "50 %"),
             Query(quantile(0.99, "loop_lag_seconds", where=HERE), "99 %"),
@@ -315,8 +318,9 @@ _PROCESSES = Row(
         lines(
             Text("開いているファイルと接続", "Files and connections"),
             Text(
-                "上限に対する割合。1になると接続を受けられません: LimitNOFILEを上げてください。",
-                "Of as many as may be. At 1 no connection is taken: raise LimitNOFILE.",
+                "上限に対する割合。100%になると接続を受け付けられません。"
+                "LimitNOFILEを上げてください。",
+                "Of as many as may be. At 100 % no connection is taken: raise LimitNOFILE.",
             ),
             Query(
                 f"{series('process_open_fds', HERE)} / {series('process_max_fds', HERE)}",
@@ -329,40 +333,42 @@ _PROCESSES = Row(
         lines(
             Text("広告主", "Advertisers"),
             Text(
-                "値を持つ広告主の数。どのプロセスも同じになります。",
+                "集計対象の広告主の数。どのプロセスでも同じ値になります。",
                 "Advertisers whose figures are kept; every process comes to the same.",
             ),
             Query(series("advertisers", HERE), "{{instance}}"),
             width=8,
         ),
         lines(
-            Text("最後の照合からの時間", "Since the last reconciliation"),
+            Text("最後の照合からの経過時間", "Since the last reconciliation"),
             Text(
-                "26時間を超えると警報ReconciliationOldになります。",
-                "Above 26 hours it is the alarm ReconciliationOld.",
+                "点線の5時間を超えると警報ReconciliationOldになります。",
+                "Above the dashed line, 5 hours, it is the alarm ReconciliationOld.",
             ),
             Query(
-                f"time() - max({series('reconciliation_timestamp_seconds')})",
+                f"(time() - max({series('reconciliation_timestamp_seconds')})) / 3600",
                 Text("経過", "age"),
             ),
-            unit="s",
+            unit=HOURS,
             width=8,
+            steps=((0, "green"), (5, "red")),
         ),
         table(
-            Text("版と稼働時間", "Versions and uptime"),
+            Text("バージョンと稼働時間", "Versions and uptime"),
             Text(
-                "プロセスごとの版と、起動してからの時間。更新の後は同じ版に揃います。",
-                "Of each process, its version and for how long it has run. After an upgrade all "
-                "have the same version.",
+                "プロセス別のバージョンと、起動してからの時間（日 時:分:秒）。"
+                "更新が済むと同じバージョンに揃います。",
+                "Of each process, its version and for how long it has run: days, h:m:s. After an "
+                "upgrade all have the same version.",
             ),
             f"time() - max by (instance, version) ({series('process_start_time_seconds', HERE)}"
             f" * on (job, instance) group_left (version) {series('build_info', HERE)})",
             {
                 "instance": Text("プロセス", "Process"),
-                "version": Text("版", "Version"),
+                "version": Text("バージョン", "Version"),
                 "Value": Text("稼働時間", "Uptime"),
             },
-            unit="s",
+            unit=DURATION,
             width=24,
             height=6,
         ),
@@ -373,7 +379,7 @@ BOARD = Board(
     name="platform",
     title=Text("Tsunagi 基盤の状態", "Tsunagi: platform health"),
     about=Text(
-        "プロセス、データベース、送信箱、ディスク、証明書、照合。",
+        "プロセス、データベース、アウトボックス、ディスク、証明書、照合。",
         "Processes, store, outbox, disk, certificate, reconciliation.",
     ),
     span="6h",

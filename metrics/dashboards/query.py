@@ -96,6 +96,15 @@ def leaders(count: int, what: str) -> str:
     return top(count, f"sum by (advertiser) (sum_over_time({recorded}[$__range]))")
 
 
+def bounce_shares(count: int) -> str:
+    """The advertisers with the largest shares of bounces in the last day, as MailBounces reckons
+    them. Fewer than 200 mails count as 200, or a single mail that came back would lead.
+    """
+    bounced = "job_advertiser:gateway_mail_bounces:increase1d"
+    tried = "job_advertiser:gateway_mail_tried:increase1d"
+    return top(count, f"max by (advertiser) ({bounced} / clamp_min({tried}, 200))")
+
+
 def _amounts(name: str, where: str = "") -> str:
     return _matched(_recorded(name, "increase5m"), where)
 

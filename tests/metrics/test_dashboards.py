@@ -31,6 +31,7 @@ PLAIN = {("refusals_total", "reason"), ("spool_events_total", "reason")}
 """Labels whose values are drawn as they are: they are looked up in the log and the handbook."""
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_CAMELS = re.compile(r"(?<![A-Za-z])[A-Z][a-z]+(?:[A-Z][a-z]+)+(?![A-Za-z])")
 _NAME = re.compile(r"\bjob[a-z_]*:[a-z0-9_:]+|\b(?:gateway|process)_[a-z_]+\b|\bup\b|\bALERTS\b")
 _GROUPS = re.compile(r"\b(?:by|on|group_left) \(([^)]*)\)")
 _MATCHERS = re.compile(r"([\w:]+)\{([^}]*)\}")
@@ -56,14 +57,20 @@ def _labels(expr: str) -> set[str]:
 
 def _metric(name: str) -> Metric:
     """Of the table; of what rules write down, the one that they read."""
-    if name in RECORDED:
-        [name] = _NAME.findall(RECORDED[name])
+    while name in RECORDED:
+        [name] = set(_NAME.findall(RECORDED[name]))
     return TABLE[name.removesuffix("_bucket")]
 
 
 def _metrics(expr: str) -> list[Metric]:
     """Those of the table behind a query."""
     return [_metric(name) for name in _NAME.findall(expr) if name not in OF_PROMETHEUS]
+
+
+def _alarms() -> set[str]:
+    """The names of the rules' alarms."""
+    rules = "".join(path.read_text() for path in (ROOT / "metrics/rules").glob("*.yml"))
+    return set(re.findall(r"- alert: (\w+)", rules))
 
 
 def _targets() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -160,7 +167,7 @@ def test_an_advertisers_dashboard_asks_for_theirs_alone() -> None:
 
 def test_sums_over_all_advertisers_are_read_where_rules_wrote_them_down() -> None:
     """No dashboard but the one of a single advertiser adds up the series of all; what rules write
-    down comes to amounts by the sum of its samples.
+    down every five minutes comes to amounts by the sum of its samples.
     """
     for where, _, target in _targets():
         expr = target["expr"]
@@ -168,7 +175,7 @@ def test_sums_over_all_advertisers_are_read_where_rules_wrote_them_down() -> Non
         if not where.startswith("advertiser."):
             assert [name for name in raw if TABLE[name].scope == "advertiser"] == [], where
         summed = re.findall(r"sum_over_time\(([\w:]+)(?:\{[^}]*\})?\[\$__\w+\]", expr)
-        assert summed == re.findall(r"[\w:]+:increase\w+", expr), where
+        assert summed == re.findall(r"[\w:]+:increase5m", expr), where
 
 
 def test_rates_span_several_scrapes() -> None:
@@ -180,8 +187,52 @@ def test_rates_span_several_scrapes() -> None:
         if theirs and panel["type"] == "timeseries":
             assert target.get("interval"), where
         if "$__interval" in target["expr"]:
-            assert target["interval"] in ("10m", "1h"), where
+            assert target["interval"] == "10m", where
             assert panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars", where
+
+
+def test_whole_figures_are_written_out() -> None:
+    """Where no decimals are shown, Grafana does not make 12 K of 12,345, or 2 min of 149 s; yen are
+    named in the title.
+    """
+    for where, panel, target in _targets():
+        defaults = panel["fieldConfig"]["defaults"]
+        if defaults.get("decimals") == 0 and defaults["unit"] != "percentunit":
+            assert defaults["unit"] in ("locale", "dthms"), where
+        if "billed_yen" in target["expr"]:
+            assert re.search(r"（円）|\(yen\)", panel["title"]), where
+            assert defaults["unit"] == "locale", where
+
+
+def test_what_this_release_does_not_count_is_said() -> None:
+    """Charges and SIMs stand at 0, and their panels say why."""
+    for where, panel, target in _targets():
+        if re.search("billed_yen|gateway_sims", target["expr"]):
+            assert re.search("常に0|always 0", panel["description"]), where
+
+
+def test_boards_with_bars_say_where_they_end() -> None:
+    """Grafana ends a range at a full step, so the last bar is not of now."""
+    for name, board in BOARDS.items():
+        if any("$__interval" in asked.expr for asked in queries() if asked.dashboard == name):
+            assert re.search("棒グラフ|Bars end", board["description"]), name
+
+
+def test_advertisers_are_told_whom_to_ask() -> None:
+    """Their dashboard is imported without the handbook and the rules: what names either says who
+    has them.
+    """
+    alarms = _alarms()
+    told = [
+        panel["description"]
+        for name, board in BOARDS.items()
+        if name.startswith("advertiser.")
+        for panel in panels(board)
+        if re.search("運用手引き|operate.md", panel["description"])
+        or alarms & set(_CAMELS.findall(panel["description"]))
+    ]
+    assert told
+    assert [each for each in told if not re.search("運用会社に連絡|sk who runs", each)] == []
 
 
 def test_both_languages_show_the_same() -> None:
@@ -219,13 +270,10 @@ def test_every_panel_says_what_it_is_in_its_language() -> None:
 
 def test_alarms_that_panels_name_exist() -> None:
     """A description sends its reader to an alarm of the rules, by its name."""
-    rules = "".join(path.read_text() for path in (ROOT / "metrics/rules").glob("*.yml"))
-    alarms = set(re.findall(r"- alert: (\w+)", rules))
-    camels = re.compile(r"(?<![A-Za-z])[A-Z][a-z]+(?:[A-Z][a-z]+)+(?![A-Za-z])")
     told = [panel["description"] for board in BOARDS.values() for panel in panels(board)]
-    named = set(camels.findall("\n".join(told)))
+    named = set(_CAMELS.findall("\n".join(told)))
     assert named
-    assert sorted(named - alarms) == []
+    assert sorted(named - _alarms()) == []
 
 
 def test_values_of_closed_labels_have_japanese_names() -> None:
