@@ -15,11 +15,19 @@ import msgspec
 from gateway.domain.calls.reconciliation import Listed
 from gateway.errors import Permanent, Transient, Trouble
 
-_LONGEST_LINE = 2**24
+_LONGEST_LINE = 2**20
+"""Of a thousand calls, each of which takes a quarter of a kilobyte."""
+
+_LONGEST_SILENCE = 360.0
+"""Seconds from one line to the next: a page is asked for four times, half a minute each, and there
+are three pauses of a minute at most. The rest is for a slow machine.
+"""
+
+_PROCESS = (sys.executable, "-P", "-m", "adapters.twilio.package")
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the process is told, on its standard input."""
+    """What the process is told: the one line of its standard input, which stays open."""
 
     account_sid: str
     auth_token: str
@@ -54,11 +62,12 @@ class CallList:
         """What began on ``day`` (UTC), the newest first, a thousand at a time.
 
         Raises:
-            Transient: the platform is away or busy, or what it says is no list, again and again.
+            Transient: the platform is away or busy, or what it says is no list, again and again;
+                or the process that asks it has ended, is silent, or says what is no line.
             Permanent: it refuses.
         """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "adapters.twilio.package"),
+            *_PROCESS,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LONGEST_LINE,
@@ -70,17 +79,28 @@ class CallList:
         assert process.stdout is not None  # noqa: S101 - see above
         question = Question(self._account_sid, self._auth_token, self._api_url, day.isoformat())
         try:
-            process.stdin.write(msgspec.json.encode(question))
-            process.stdin.close()
-            async for line in process.stdout:
-                told = _decode(line)
+            process.stdin.write(msgspec.json.encode(question) + b"\n")
+            while not (told := await _heard(process.stdout)).is_all:
                 if told.trouble is not None:
                     raise (Permanent if told.is_final else Transient)(told.trouble, told.detail)
-                if told.is_all:
-                    return
                 yield told.calls
         finally:
             if process.returncode is None:
                 process.kill()
+            process.stdin.close()
             await process.wait()
-        raise Transient(Trouble.PLATFORM_DOWN, "the process that asks the carrier has ended")
+
+
+async def _heard(said: asyncio.StreamReader) -> Told:
+    """The next line of the process."""
+    try:
+        async with asyncio.timeout(_LONGEST_SILENCE):
+            line = await said.readline()
+        if line:
+            return _decode(line)
+        fault = "has ended"
+    except TimeoutError:
+        fault = "is silent"
+    except ValueError as error:  # a line that is too long, or none of ours
+        fault = f"says what is not understood: {type(error).__name__}"
+    raise Transient(Trouble.PLATFORM_DOWN, f"the process that asks the carrier {fault}")

@@ -79,7 +79,8 @@ class _Reconciler:
                     both.listed(listed)
             async for held in self._held(day):
                 both.held(held)
-        # Nearly all have found their partners by now; where none did, this takes a while.
+            # Nearly all have found their partners by now; where none did, this takes a while.
+            await asyncio.to_thread(both.day_over)
         return await asyncio.to_thread(both.differences)
 
     async def _held(self, day: date) -> AsyncIterator[list[Held]]:

@@ -1,6 +1,7 @@
 """The carrier's list of calls held against the store's, day by day."""
 
 import random
+import tracemalloc
 from collections.abc import Sequence
 from itertools import count
 from typing import Any, Literal
@@ -153,9 +154,36 @@ def test_a_call_over_midnight_finds_its_legs_and_its_partner() -> None:
     both = Reconciliation({NUMBER}, SINCE, UNTIL)
     both.listed([leg()])
     both.held([held(at=MIDNIGHT + SECOND)])
+    both.day_over()
     both.listed([listed(at=MIDNIGHT - SECOND)])
     both.held([])
+    both.day_over()
     assert both.differences() == AGREED
+
+
+def kept(legs: int, *, parents: bool) -> int:
+    """How many bytes two days leave behind of so many legs of others' calls."""
+    both = Reconciliation({NUMBER}, SINCE, UNTIL)
+    tracemalloc.start()
+    try:
+        for place in range(legs):
+            both.listed([leg(f"CB{place}")])
+            if parents:
+                both.listed([listed(f"CB{place}", direction="outbound-api")])
+        if not parents:
+            for _ in range(2):
+                both.held([])
+                both.day_over()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("parents", [True, False])
+def test_legs_of_others_calls_are_not_kept(parents: bool) -> None:
+    """They go with their calls, on the same page; and where those are never listed, in a day."""
+    # Without that it would be 130 bytes of each; Python itself keeps up to 2,000 tuples.
+    assert kept(20_000, parents=parents) < 200_000
 
 
 Fate = Literal["same", "missing_here", "missing_there", "different"]
@@ -228,6 +256,7 @@ def test_each_difference_is_found_whatever_falls_on_which_day(
     for day in (MIDNIGHT + DAY, MIDNIGHT, MIDNIGHT - DAY, MIDNIGHT - 2 * DAY):
         both.listed([call for call in theirs if day <= call.started_at < day + DAY])
         both.held([call for call in ours if day <= call.received_at < day + DAY])
+        both.day_over()
     found = both.differences()
     assert {
         "missing_here": set(found.missing_here),

@@ -62,9 +62,10 @@ class Reconciliation:
     ended at ``until`` or before (microseconds). Others may be told, and count for nothing.
 
     Days are told one after the other, the newest first: all that is listed of a day, then all that
-    is held of it. So the legs of a call are known before it is looked at, though some begin after
-    midnight; and a pair is forgotten at once, so that memory is bounded by one day. What finds no
-    partner on its own day, as a call that reached us after midnight, waits for one.
+    is held of it, and that it is over. So the legs of a call are known before it is looked at,
+    though some begin after midnight; and a pair is forgotten at once, as are the legs of others'
+    calls, so that memory is bounded by one day. What finds no partner on its own day, as a call
+    that reached us after midnight, waits for one.
     """
 
     def __init__(self, numbers: Container[str], since: int, until: int) -> None:
@@ -75,6 +76,8 @@ class Reconciliation:
         """Whether the caller was connected with anything; ``None``: not to be compared."""
         self._talks: dict[str, tuple[int, ...]] = {}
         """The seconds of the legs that were answered, by their call."""
+        self._orphans: set[str] = set()
+        """The calls of such legs of the days before that are not listed yet."""
         self._held: dict[str, Held] = {}
         self._different: list[str] = []
 
@@ -87,6 +90,9 @@ class Reconciliation:
             elif call.direction == "inbound" and call.number in self._numbers:
                 counts = self._counts(call.started_at, call.ended_at)
                 self._listed[call.sid] = call.status == "completed" if counts else None
+            else:
+                # Its legs began later, so they were listed before; nobody asks for them.
+                self._talks.pop(call.sid, None)
 
     def held(self, calls: Iterable[Held]) -> None:
         """Take what the store holds."""
@@ -95,6 +101,17 @@ class Reconciliation:
                 self._pair(call)
             elif call.number in self._numbers:
                 self._held[call.sid] = call
+
+    def day_over(self) -> None:
+        """Forget the legs that can find no call of ours any more.
+
+        No call lasts longer than 24 hours, so that it is listed on the day of its legs or on the
+        day before.
+        """
+        lost = self._orphans - self._listed.keys()
+        # Made anew: a dict does not shrink with what is taken out of it.
+        self._talks = {sid: talks for sid, talks in self._talks.items() if sid not in lost}
+        self._orphans = self._talks.keys() - self._listed.keys()
 
     def differences(self) -> Differences:
         """What does not agree, once all has been told."""
