@@ -6,7 +6,7 @@ store are alike: the largest is taken.
 The counters of one advertiser are few, and so are those of a process: they are asked as they are.
 Those of all advertisers together are hundreds of thousands: Prometheus takes many seconds to read
 some hours of them. So panels that show all advertisers ask for what ``rules/recording.yml`` has
-added up. A sample there is the amount that came since the one before, so the sum of a range's
+added up. A sample there is the growth between two marks five minutes apart, so the sum of a range's
 samples is what came in it. The mean of recorded rates times the range would be too much where
 there are no samples, as before Prometheus began.
 """

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from adapters.twilio.simulator import random_scripts
-from gateway.domain.values import SECOND
+from gateway.domain.values import EVERYBODY, SECOND
+from gateway.main import store as wiring
 from tests.e2e.conftest import NewDaemon
 from tests.e2e.test_demo import Demo
 from tests.support.carrier import TimedCarrier
-from tests.support.counters import STORE
+from tests.support.counters import STORE, told
 from tests.support.daemon import NUMBERS, PATIENCE, Daemon, measured, wait_for
 from tests.support.dashboards import filled, queries
 from tests.support.metrics import SERIES
@@ -119,7 +120,7 @@ def test_a_kill_costs_what_no_scrape_saw(pair: tuple[Daemon, Daemon], tmp_path: 
             wait_until_scraped(server, other)
             if kept == in_store(other) and counted == exactly(server):
                 break
-        unseen = in_store(other, f"settled_at BETWEEN {seen_at - LATE} AND {killed_at}")
+        unseen = in_store(other, seen_at - LATE, killed_at)
         for metric in SETTLED:
             for label in kept[metric]:
                 short = kept[metric][label] - counted[metric].get(label, 0)
@@ -156,16 +157,22 @@ def exactly(server: Prometheus) -> Figures:
     return {metric: server.exact(f"gateway_{metric}") for metric in SETTLED}
 
 
-def in_store(daemon: Daemon, when: str = "TRUE") -> Figures:
-    """What SQL finds, of all advertisers together; by result, where there is one."""
-    found: Figures = {}
-    for metric in SETTLED:
-        found[metric] = {}
-        for _, *label, amount in daemon.rows(
-            STORE[metric].replace("WHERE", f"WHERE {when} AND", 1)
-        ):
+def in_store(daemon: Daemon, since: int = 0, until: int = 2**62) -> Figures:
+    """What the store says of calls that were settled in this time, of all advertisers together; by
+    result, where there is one.
+    """
+    when = f"WHERE settled_at BETWEEN {since} AND {until} AND"
+    rows = {metric: daemon.rows(STORE[metric].replace("WHERE", when, 1)) for metric in SETTLED}
+    records = [
+        record
+        for record in wiring.list_calls(daemon.settings(), EVERYBODY, since=0, limit=None)
+        if since <= (record.call.settled_at or -1) <= until
+    ]
+    found: Figures = {metric: {} for metric in SETTLED}
+    for (metric, _, *label), amount in told(rows, records).items():
+        if metric in found:
             of = label[0] if label else ""
-            found[metric][of] = found[metric].get(of, 0) + int(amount)
+            found[metric][of] = found[metric].get(of, 0) + amount
     return found
 
 
@@ -203,7 +210,7 @@ def test_prometheus_and_alertmanager_watch_the_demonstration(demo: Demo, tmp_pat
     ):
         ports = listeners(demo)
         with prometheus(
-            tmp_path / "prometheus", [ports["metrics"]], interval="500ms", alertmanager=manager.port
+            tmp_path / "prometheus", [ports["metrics"]], every_ms=500, alertmanager=manager.port
         ) as server:
             assert_scraped(server)
             wait_for(demo.shows_life, "the demonstration shows nothing")

@@ -31,7 +31,9 @@ def read(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-JOBS = {job["job_name"]: job for job in read(SAMPLES / "prometheus.yml")["scrape_configs"]}
+SCRAPED = {job["job_name"]: job for job in read(SAMPLES / "prometheus.yml")["scrape_configs"]}
+JOBS = {name: job for name, job in SCRAPED.items() if name != "prometheus"}
+"""Those of the gateway."""
 OF_ADVERTISER = read(SAMPLES / "prometheus-advertiser.yml")["scrape_configs"][0]
 COMPOSE = read(ROOT / "compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -144,6 +146,21 @@ def test_what_alertmanager_hides_are_alarms_of_the_rules() -> None:
     assert named <= alerts
 
 
+def test_a_process_that_takes_no_calls_does_not_hide_why() -> None:
+    """Alarms of what it stands on are told beside it: of its database, its disk and its spool."""
+    rules = read(SAMPLES / "alertmanager.yml")["inhibit_rules"]
+    [hidden] = [
+        matcher
+        for rule in rules
+        if "alertname = NotReady" in rule["source_matchers"]
+        for matcher in rule["target_matchers"]
+    ]
+    found = re.fullmatch(r'alertname =~ "([\w|]+)"', hidden)
+    assert found
+    causes = {"StoreDown", "StoreQueueOld", "DiskLow", "DiskFills", "SpoolNearlyFull", "LoopLate"}
+    assert not causes & set(found[1].split("|"))
+
+
 # --- compose ---
 
 
@@ -252,6 +269,8 @@ def test_the_set_is_wired_by_its_names(settings: Config) -> None:
     """Prometheus, Alertmanager and Grafana find each other where their samples say."""
     sample = read(SAMPLES / "prometheus.yml")
     assert targets(JOBS["gateway"]) == [[f"gateway:{settings.metrics.listen.port}"]]
+    assert targets(SCRAPED["prometheus"]) == [["localhost:9090"]]  # which no option changes
+    assert not any("--web.listen" in option for option in SERVICES["prometheus"]["command"])
     [to] = sample["alerting"]["alertmanagers"]
     assert to["static_configs"] == [{"targets": ["alertmanager:9093"]}]
     sources = read(PROVISIONING / "datasources/prometheus.yml")["datasources"]

@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 
 SAMPLES = ROOT / "metrics"
 PAGES = ("gateway", "gateway-advertisers")
-"""The jobs of the sample."""
+"""The jobs of the sample that scrape the gateway."""
 
 needs_prometheus = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("prometheus-alertmanager") is None,
@@ -124,12 +124,16 @@ class Alertmanager(Process):
 
 @contextmanager
 def prometheus(
-    folder: Path, ports: Sequence[int], *, interval: str = "1s", alertmanager: int | None = None
+    folder: Path, ports: Sequence[int], *, every_ms: int = 1_000, alertmanager: int | None = None
 ) -> Iterator[Prometheus]:
-    """One on the sample's configuration, for the metrics listeners at ``ports``."""
+    """One on the sample's configuration, for the metrics listeners at ``ports``; it scrapes and
+    evaluates ``every_ms`` milliseconds.
+    """
     folder.mkdir()
+    interval = f"{every_ms}ms"
     sample = yaml.safe_load((SAMPLES / "prometheus.yml").read_text())
     sample["global"] = {"scrape_interval": interval, "evaluation_interval": interval}
+    sample["scrape_configs"] = [j for j in sample["scrape_configs"] if j["job_name"] in PAGES]
     for job in sample["scrape_configs"]:
         job |= {"scrape_interval": interval, "scrape_timeout": interval}
         for some in job["static_configs"]:
@@ -138,7 +142,7 @@ def prometheus(
     sample["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": managers}]
     (folder / "rules").mkdir()
     for path in (SAMPLES / "rules").glob("*.yml"):
-        (folder / "rules" / path.name).write_text(_hurried(path.read_text()))
+        (folder / "rules" / path.name).write_text(_hurried(path.read_text(), every_ms))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(sample))
     server = Prometheus(
         folder,
@@ -179,8 +183,15 @@ def alertmanager(folder: Path, receiver: int) -> Iterator[Alertmanager]:
         server.stop()
 
 
-def _hurried(rules: str) -> str:
-    """The same rules, which do not wait."""
+def _hurried(rules: str, every_ms: int) -> str:
+    """The same rules, which do not wait: samples of five minutes come, and look back, by
+    ``every_ms`` milliseconds.
+    """
+    rules = rules.replace(
+        "[10m:5m] offset 1m)) * 300",
+        f"[{2 * every_ms}ms:{every_ms}ms] offset {every_ms}ms)) * {every_ms / 1_000}",
+    )
+    assert "[10m:5m]" not in rules
     read = yaml.safe_load(rules)
     for group in read["groups"]:
         group.pop("interval", None)
