@@ -23,7 +23,7 @@ _MOST_PARTS = 10_000
 _MOST_HEADER = 1_000
 """Signs of a header that are looked at: scrapers say it in 200."""
 _TURNS = 3
-"""Of the loop, for each slice: while webhooks come thick, scrapes take less than half of the time."""
+"""Of the loop, for each slice: where webhooks come thick, scrapes take the smaller part of it."""
 _PACKED_AT_ONCE = 2**19
 """Bytes that are handed to the packing thread in one go, at least."""
 _LEVEL = 1  # the page is the same names again and again: more effort saves next to nothing

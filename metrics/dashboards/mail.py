@@ -262,8 +262,8 @@ BOARD = Board(
         "送信の結果、不達と苦情、中継サーバー、宛先。送信と不達の数値は5分ごとに集計するため、"
         "最大11分遅れます。棒グラフは終わった時間帯だけを表示し、現在の時間帯は含みません。",
         "Results of sending, bounces and complaints, relays, recipients. What was sent and came "
-        "back is added up every five minutes, so it is up to eleven minutes behind. Bars end at the last "
-        "full step.",
+        "back is added up every five minutes, so it is up to eleven minutes behind. "
+        "Bars end at the last full step.",
     ),
     span="6h",
     refresh="1m",

@@ -278,8 +278,8 @@ BOARD = Board(
         "すべての広告主の通話・LINE・メール・課金と、発報中の警報。数値は5分ごとに集計するため、"
         "最大11分遅れます。棒グラフは終わった時間帯だけを表示し、現在の時間帯は含みません。",
         "Calls, LINE, mail and charges of all advertisers, and the alarms that fire. Figures are "
-        "added up every five minutes, so they are up to eleven minutes behind. Bars end at the last "
-        "full step.",
+        "added up every five minutes, so they are up to eleven minutes behind. "
+        "Bars end at the last full step.",
     ),
     span="6h",
     refresh="5m",
