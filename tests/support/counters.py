@@ -39,7 +39,7 @@ STORE: Mapping[str, str] = {
             SUM(CASE WHEN kind = 'line.multicast' THEN json_array_length(payload, '$.to')
                 ELSE COALESCE(json_extract(payload, '$.recipients'), 1) END)
         FROM outbox WHERE kind IN ({_MESSAGES}) AND state IN ('done', 'dead', 'unknown')
-            AND last_error <> 'fault'
+            AND COALESCE(last_error, '') <> 'fault'
         GROUP BY 1, 2, 3""",
     "coupons_total": """
         SELECT advertiser, CASE state WHEN 'lost' THEN 'lost' ELSE 'issued' END, COUNT(*)
