@@ -28,9 +28,11 @@ _HOLE = "\0"
 class Advertisers:
     """One row of whole numbers for each advertiser, one column for each series."""
 
-    def __init__(self, most: int = 20_000) -> None:
+    def __init__(self, most: int | None = None) -> None:
         self.left_out = 0
-        """Advertisers that pages left out since they had ``most`` already; each page anew."""
+        """Advertisers that pages left out since they had ``most`` already, if there is such a
+        bound; each page anew.
+        """
         self._most = most
         self._columns: dict[tuple[str, ...], int] = {}
         self._families: list[_Family] = []
@@ -72,7 +74,8 @@ class Advertisers:
         Raises:
             KeyError: the table has no such series.
         """
-        self._figures(advertiser)[self._columns[name, *values]] = value
+        column = self._columns[name, *values]
+        self._figures(advertiser)[column] = value
 
     def _figures(self, advertiser: str) -> "array[int]":
         row = self._rows.get(advertiser)
@@ -95,7 +98,8 @@ class Advertisers:
         may move: every series is read once.
         """
         rows = self._order if shows is None else [row for row in self._order if shows(row.name)]
-        shown, beyond = rows[: self._most], rows[self._most :]
+        most = len(rows) if self._most is None else self._most
+        shown, beyond = rows[:most], rows[most:]
         if parts > 1:
             shown, beyond = (
                 [row for row in some if row.hash % parts == part] for some in (shown, beyond)

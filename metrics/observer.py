@@ -12,7 +12,7 @@ from gateway.errors import Refusal, Trouble
 from gateway.ports import Clock, Fact, Route
 from metrics.advertisers import Advertisers
 from metrics.metric import Metric
-from metrics.process import Labels, Snapshot
+from metrics.process import Labels, Series
 from metrics.registry import BY_NAME, METRICS, STATUSES
 
 Figures = float | Mapping[str, float] | None
@@ -28,11 +28,11 @@ class Metrics:
     take a lock and a label look-up each time. It renders the process-wide page all the same.
     """
 
-    def __init__(self, version: str, clock: Clock, max_advertisers: int = 20_000) -> None:
+    def __init__(self, version: str, clock: Clock, max_advertisers: int | None = None) -> None:
         self.advertisers = Advertisers(max_advertisers)
         self._clock = clock
         self._counts: dict[str, defaultdict[Labels, int]] = {}
-        self._histograms: dict[str, defaultdict[tuple[str, ...], _Histogram]] = {}
+        self._histograms: dict[str, defaultdict[Labels, _Histogram]] = {}
         self._readers: dict[str, Callable[[], Figures]] = {}
         self._webhooks = self._count("webhooks_total")
         self._refusals = self._count("refusals_total")
@@ -147,32 +147,33 @@ class Metrics:
 
     # --- exposition ---
 
-    def snapshot(self) -> Snapshot:
-        """The figures of the process as they stand now, which any thread may read."""
-        values = {m.name: self._values(m) for m in METRICS if m.scope == "process"}
-        histograms = {
-            name: {labels: (held.buckets(), held.sum) for labels, held in of_metric.items()}
-            for name, of_metric in self._histograms.items()
-        }
-        return Snapshot(values, histograms)
+    def snapshot(self) -> dict[str, Series]:
+        """The figures of the process as they stand now, by metric; they do not change."""
+        return {m.name: self._series(m) for m in METRICS if m.scope == "process"}
 
-    def _values(self, metric: Metric) -> Mapping[Labels, float]:
+    def _series(self, metric: Metric) -> Series:
         if metric.name in self._counts:
             return self._counts[metric.name].copy()
+        if metric.name in self._histograms:
+            held = self._histograms[metric.name]
+            return {labels: (each.buckets(), each.sum) for labels, each in held.items()}
         try:
             figures = self._readers[metric.name]() if metric.name in self._readers else None
+            series: dict[Labels, float] = {}
             if isinstance(figures, Mapping):
-                return {(label,): float(value) for label, value in figures.items()}
-            return {} if figures is None else {(): float(figures)}
+                series = {(label,): float(value) for label, value in figures.items()}
+            elif figures is not None:
+                series = {(): float(figures)}
         except Exception:  # noqa: BLE001 - one figure that cannot be read does not hide the others
             self._faults += 1
             return {}
+        return series
 
     def _count(self, name: str) -> defaultdict[Labels, int]:
         counts = self._counts[name] = defaultdict(int)
         return counts
 
-    def _histogram(self, name: str) -> defaultdict[tuple[str, ...], "_Histogram"]:
+    def _histogram(self, name: str) -> defaultdict[Labels, "_Histogram"]:
         bounds = BY_NAME[name].buckets
         histograms = self._histograms[name] = defaultdict(lambda: _Histogram(bounds))
         return histograms

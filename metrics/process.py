@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-import msgspec
 from prometheus_client import ProcessCollector, exposition
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -21,7 +20,10 @@ from metrics.registry import METRICS
 
 Labels = tuple[str | int, ...]
 Buckets = tuple[list[tuple[str, float]], float]
-"""What lies below each bound, and the sum."""
+"""Of a histogram: what lies below each bound, and the sum."""
+
+Series = Mapping[Labels, float] | Mapping[Labels, Buckets]
+"""What a metric shows, by the values of its labels."""
 
 _SLICE_SERIES = 100
 """Series written in one go: a millisecond or two. All at once would hold the loop for fifty; in a
@@ -33,35 +35,23 @@ _END = b"# EOF\n"
 _of_process = ProcessCollector(registry=None)
 
 
-class Snapshot(msgspec.Struct, frozen=True):
-    """The figures of the process at one moment, by metric and label values."""
-
-    values: Mapping[str, Mapping[Labels, float]]
-    """Of counters and gauges."""
-    histograms: Mapping[str, Mapping[tuple[str, ...], Buckets]]
-    """Of histograms."""
-
-
-def render(snapshot: Snapshot, form: Format) -> Iterator[bytes]:
-    """The page of ``snapshot``, in short slices."""
-    own = {
-        sample.name: {(): sample.value}
+def render(figures: Mapping[str, Series], form: Format) -> Iterator[bytes]:
+    """The page of ``figures``, by metric, in short slices. They are read slice by slice: nothing
+    may change them meanwhile.
+    """
+    own: dict[str, Series] = {
+        sample.name: dict[Labels, float]({(): sample.value})
         for family in _of_process.collect()
         for sample in family.samples
     }
     for metric in METRICS:
         if metric.scope == "process":
-            held: Mapping[Any, Any] = (
-                snapshot.histograms[metric.name]
-                if metric.kind == "histogram"
-                else own.get(metric.full_name) or snapshot.values[metric.name]
-            )
-            yield from _slices(metric, held, form)
+            yield from _slices(metric, own.get(metric.full_name) or figures[metric.name], form)
     if form == "openmetrics":
         yield _END
 
 
-def _slices(metric: Metric, held: Mapping[Any, Any], form: Format) -> Iterator[bytes]:
+def _slices(metric: Metric, held: Series, form: Format) -> Iterator[bytes]:
     head = _written(_family(metric, ()), form)
     yield head
     step = _SLICE_SERIES // (len(metric.buckets) or 1)

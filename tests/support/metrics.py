@@ -31,7 +31,7 @@ SERIES = sum(
 """Of one advertiser: each metric in each combination of its labels."""
 
 
-def fresh(most: int = 20_000) -> Metrics:
+def fresh(most: int | None = None) -> Metrics:
     return Metrics("1.2.3", lambda: NOW, most)
 
 
