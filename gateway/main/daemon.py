@@ -28,6 +28,7 @@ from gateway.main import halts, line
 from gateway.main.api import api_chores, api_routes
 from gateway.main.chores import State, chores, running
 from gateway.main.effects import Effects
+from gateway.main.host import host_chores
 from gateway.main.mail import api as mail_api
 from gateway.main.mail import pages as mail_pages
 from gateway.main.mail import part as mail
@@ -35,7 +36,6 @@ from gateway.main.mail import receiving as mail_in
 from gateway.main.mail.keys import MailKeys
 from gateway.main.parts import Deps, NewIds, Part
 from gateway.main.reconciling import reconciling
-from gateway.main.standing import standing
 from gateway.main.store import check_schema, database_of, is_disk_at_fault, spool_folder
 from gateway.ports import Answer, Lane, Request, Route, Store
 from gateway.usecases import calls
@@ -127,7 +127,7 @@ async def gateway(config: Config) -> AsyncIterator[dict[str, int]]:
         parts.append(mail_api.part(deps, keys, recall=recall, changed=changed))
         parts += _effects(deps, parts)
         todo = chores(config, database, store, state, metrics, clock) | api_chores(deps)
-        todo |= standing(config, database, metrics)
+        todo |= host_chores(config, database, metrics)
         if config.line is not None or config.smtp is not None:
             todo["halts"] = halts.telling(deps)
         for part in parts:

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from gateway import config as configuration
 from gateway.config.checks import Address
-from gateway.main import standing
+from gateway.main import host
+from gateway.main.host import Disk, asking
 from gateway.main.proxy import proxy
-from gateway.main.standing import Disk, asking
 from gateway.main.store import database_of
 from metrics.observer import Metrics
 from tests.support.daemon import Daemon, wait_for
@@ -142,7 +142,7 @@ async def test_an_end_once_read_stays_while_the_server_is_away(
             raise answer
         return answer
 
-    monkeypatch.setattr(standing, "expiry_of", expiry_of)
+    monkeypatch.setattr(host, "expiry_of", expiry_of)
     ends: dict[str, float] = {}
     ask = asking(Address("::1", 443), ends)
     told = []
@@ -170,10 +170,10 @@ def test_nothing_is_asked_where_nothing_is_configured(tmp_path: Path) -> None:
     metrics = Metrics("1.0", lambda: 0)
     (tmp_path / "config.toml").write_text('[storage]\nurl = "postgresql://gateway@db/gateway"\n')
     config = configuration.load(tmp_path / "config.toml", {})
-    assert standing.standing(config, database_of(config), metrics).keys() == {"disk-state"}
+    assert host.host_chores(config, database_of(config), metrics).keys() == {"disk-state"}
     (tmp_path / "config.toml").write_text('[metrics]\ncertificates_of = "gw.example.jp:443"\n')
     config = configuration.load(tmp_path / "config.toml", {})
-    chores = standing.standing(config, database_of(config), metrics)
+    chores = host.host_chores(config, database_of(config), metrics)
     assert chores.keys() == {"disk-state", "disk-database", "certificate-gw.example.jp:443"}
 
 

@@ -1,4 +1,4 @@
-"""What the process stands on: the disks under its folders, and the certificates before it."""
+"""The machine around the process: the disks under its folders, and the certificates before it."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ _HOUR, _MINUTE = 3600.0, 60.0
 _log = structlog.get_logger("gateway")
 
 
-def standing(config: Config, database: Sqlite | Postgres, metrics: Metrics) -> dict[str, Chore]:
+def host_chores(config: Config, database: Sqlite | Postgres, metrics: Metrics) -> dict[str, Chore]:
     """The chores that read these figures, by name; ``metrics`` shows them from now on."""
     disks = {"state": Disk(config.storage.state_dir)}
     if isinstance(database, Sqlite):
