@@ -10,6 +10,7 @@ from typing import cast
 
 from aiohttp import HttpVersion11, web
 from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.web_protocol import RequestHandler
 
 from gateway.ports import Answer
 
@@ -69,7 +70,7 @@ class Written:
         )
         if http.protocol._paused:
             # Who sends on and reads nothing must not fill our memory with answers.
-            await http.protocol._drain_helper()
+            await _drained(http.protocol, transport)
 
     async def _write_file(self, http: web.BaseRequest, path: Path) -> None:
         try:
@@ -107,12 +108,7 @@ class Written:
         if transport is None:
             raise ConnectionResetError("the client went away")
         transport.write(data)
-        try:
-            async with asyncio.timeout(_STALLED_SECONDS):
-                await http.protocol._drain_helper()
-        except TimeoutError:
-            transport.abort()  # what it has not read would keep the connection open
-            raise ConnectionResetError("the client takes nothing") from None
+        await _drained(http.protocol, transport)
 
     def _length(self, length: int) -> str:
         # RFC 9110, section 8.6: an answer without content tells no length.
@@ -129,6 +125,15 @@ class Written:
             f"{further}{'' if self.keep_alive else _CLOSE}\r\n"
         )
         return head.encode()
+
+
+async def _drained(protocol: RequestHandler, transport: asyncio.Transport) -> None:
+    try:
+        async with asyncio.timeout(_STALLED_SECONDS):
+            await protocol._drain_helper()
+    except TimeoutError:
+        transport.abort()  # what it has not read would keep the connection open
+        raise ConnectionResetError("the client takes nothing") from None
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
