@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from adapters.http.api import metrics
 from adapters.http.api.guard import REMEMBERED_SECONDS
 from gateway.domain.access import Access
 from gateway.domain.tenancy import Advertiser
 from gateway.domain.values import SECOND
 from gateway.usecases.access import Revocation, revoke
+from metrics.exposition import TYPES
 from tests.adapters.http.api.world import SHOP_NUMBER, World
 from tests.support.stores import PATIENCE
 
@@ -150,7 +152,7 @@ def test_an_advertiser_scrapes_its_own_metrics(world: World) -> None:
     world.metrics.advertisers.ensure(["acme", "media-x", "shop"])
     world.metrics.advertisers.add("shop", 3, "calls_total", "answered")
     answer = world.get("/metrics", token=world.token("viewer", "media-x"))
-    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.headers["content-type"] == metrics.TEXT == TYPES["text"]
     text = answer.body.decode()
     assert 'gateway_calls_total{advertiser="shop",result="answered"} 3\n' in text
     assert 'advertiser="media-x"' in text
@@ -164,7 +166,7 @@ def test_an_advertisers_prometheus_gets_the_form_and_packing_it_asks_for(world: 
     world.metrics.advertisers.ensure(["acme", "shop"])
     asked = {"Accept": "application/openmetrics-text", "Accept-Encoding": "gzip"}
     answer = world.ask("GET", "/metrics", token=world.token("viewer", "shop"), headers=asked)
-    assert answer.headers["content-type"].startswith("application/openmetrics-text;")
+    assert answer.headers["content-type"] == metrics.OPENMETRICS == TYPES["openmetrics"]
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-encoding"] == "gzip"
     page = gzip.decompress(answer.body).decode()
