@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,6 @@ from tests.e2e.conftest import NewDaemon
 from tests.support.carrier import TimedCarrier
 from tests.support.counters import NET, NOT_KEPT, OF_THE_PROCESS, STORE, Key, is_kept, series, told
 from tests.support.daemon import NUMBERS, PATIENCE, measured, wait_for
-from tests.support.ports import usual_ports
 
 CALLS = 60
 LEAST_SECONDS = 6
@@ -103,9 +102,7 @@ def test_counters_say_what_the_store_says(tmp_path: Path) -> None:
     corrected by hand: then each series of each advertiser is what SQL finds, and webhooks are
     counted as the platforms were answered. Both forms of both pages say the same.
     """
-    with ExitStack() as starting:
-        starting.enter_context(usual_ports())
-        asyncio.run(_played_and_compared(tmp_path / "demo", starting.close))
+    asyncio.run(_played_and_compared(tmp_path / "demo"))
 
 
 @pytest.mark.process
@@ -143,9 +140,8 @@ def test_what_was_spooled_is_counted_once(new_daemon: NewDaemon) -> None:
     measured(f"{counted[0]:.0f} calls counted, {spooled:.0f} events spooled")
 
 
-async def _played_and_compared(folder: Path, started: Callable[[], None]) -> None:
+async def _played_and_compared(folder: Path) -> None:
     async with staged(folder) as stage:
-        started()
         end = asyncio.Event()
         playing = asyncio.create_task(stage.show.play(end))
         await asyncio.gather(

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import PATIENCE, plain_environment, wait_for, while_we_live
-from tests.support.ports import usual_ports
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -64,13 +63,12 @@ class Demo:
 
 @contextmanager
 def demonstrated(folder: Path, *arguments: str) -> Iterator[Demo]:
-    """A running demonstration, the only one there is."""
-    with usual_ports():
-        made = Demo(folder, *arguments)
-        yield made
-        if made.process.poll() is None:
-            made.process.terminate()  # which ends its daemon, too
-            made.process.wait(PATIENCE)
+    """A running demonstration."""
+    made = Demo(folder, *arguments)
+    yield made
+    if made.process.poll() is None:
+        made.process.terminate()  # which ends its daemon, too
+        made.process.wait(PATIENCE)
 
 
 @pytest.fixture

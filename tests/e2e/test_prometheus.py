@@ -20,13 +20,12 @@ from adapters.twilio.simulator import random_scripts
 from gateway.domain.values import EVERYBODY, SECOND
 from gateway.main import store as wiring
 from tests.e2e.conftest import NewDaemon
-from tests.e2e.test_demo import Demo
+from tests.e2e.test_demo import Demo, demonstrated
 from tests.support.carrier import TimedCarrier
 from tests.support.counters import STORE, told
-from tests.support.daemon import NUMBERS, PATIENCE, Daemon, measured, wait_for
+from tests.support.daemon import NUMBERS, Daemon, measured, wait_for
 from tests.support.dashboards import filled, queries
 from tests.support.metrics import SERIES
-from tests.support.ports import usual_ports
 from tests.support.prometheus import (
     PAGES,
     Prometheus,
@@ -188,15 +187,11 @@ BY_ITSELF = "LineMessagesUnknown"
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    """One that goes on until it is ended; others may start once it has its ports."""
-    with usual_ports():
-        made = Demo(tmp_path)
+    """One that goes on until it is ended."""
+    with demonstrated(tmp_path) as made:
         with suppress(AssertionError):  # the test tells what it said
             wait_for(lambda: "log-in" in made.said or made.process.poll() is not None, "")
-    yield made
-    if made.process.poll() is None:
-        made.process.terminate()  # which ends its daemon, too
-        made.process.wait(PATIENCE)
+        yield made
 
 
 def test_prometheus_and_alertmanager_watch_the_demonstration(demo: Demo, tmp_path: Path) -> None:

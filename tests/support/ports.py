@@ -1,13 +1,8 @@
 """Ports of loopback for the processes that tests start."""
 
-import fcntl
 import os
 import random
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 _SHARES = 8
 _OURS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
@@ -32,12 +27,3 @@ def free_port() -> int:
         if port not in _given:
             _given.add(port)
             return port
-
-
-@contextmanager
-def usual_ports() -> Iterator[None]:
-    """The ports that the demonstration listens on, for us alone: one test after the other."""
-    path = Path(tempfile.gettempdir()) / f"tsunagi-usual-ports-{os.getuid()}"
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
